@@ -1,6 +1,7 @@
 //! The gateway inside this process: its stores, its workers, and a handle to call it. `llmio serve` adds a listener; a
 //! client command without a running server starts the same gateway without one and calls it directly.
 
+use crate::clock::KeptSteadyClock;
 use crate::data_folder::DataFolder;
 use crate::engine::Engine;
 use crate::exit::{self, Exit};
@@ -103,6 +104,8 @@ pub(crate) struct Stores {
     pub(crate) counters: Counters,
     /// The host's answers for when the component cannot answer.
     pub(crate) refusals: Refusals,
+    /// The steady clock; none imitating Spin, which has none.
+    pub(crate) clock: Option<KeptSteadyClock>,
     /// The connections of clients.
     pub(crate) admission: Arc<Admission>,
     /// The memory of the process.
@@ -335,8 +338,16 @@ impl Stores {
         self.database.trouble().and_then(|trouble| serde_json::to_string(&trouble).ok()).unwrap_or_default()
     }
 
+    /// Keeps what the next start must know of the steady clock.
+    pub(crate) fn keep_clock(&self, is_last: bool) {
+        if let Some(clock) = &self.clock {
+            clock.keep(&self.key_value, is_last);
+        }
+    }
+
     /// Writes what is queued and closes both files. They have everything then, and a copy of them is a backup.
     fn close(&self, flush_timeout: Duration, close_timeout: Duration) -> Result<()> {
+        self.keep_clock(true);
         let flushed = self.database.flush(flush_timeout);
         let closed =
             [("kv.sqlite", self.key_value.close(close_timeout)), ("store.db", self.database.close(close_timeout))];
@@ -377,8 +388,11 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         false => Database::Queued(QueuedDatabase::open(&folder.database())?),
     };
     let variables = if quirks { Variables::declared_only() } else { Variables::new() };
-    if !quirks {
-        variables.set("boot", uuid::Uuid::now_v7().to_string());
+    let key_value = open_key_value(folder, journal)?;
+    let clock = (!quirks).then(|| KeptSteadyClock::open(&key_value));
+    if let Some(clock) = &clock {
+        clock.keep(&key_value, false);
+        variables.set("boot", clock.boot().to_string());
         variables.set_catalog("");
     }
     variables.set("token", settings.token.as_str());
@@ -390,7 +404,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         variables.set("master_key_previous", previous.as_str());
     }
     Ok(Stores {
-        key_value: open_key_value(folder, journal)?,
+        key_value,
         database: Arc::new(database),
         variables,
         files: (!quirks).then(|| Files::new(settings.files.clone())),
@@ -399,6 +413,7 @@ fn open(folder: &DataFolder, settings: &Settings) -> Result<Stores> {
         net: TlsConfig::new(&settings.roots)?.into(),
         counters: Counters::default(),
         refusals: Refusals::default(),
+        clock,
         admission: Admission::new(settings.connections),
         memory: Memory::new(settings.memory_max),
         threads: settings.threads,

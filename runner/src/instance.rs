@@ -150,6 +150,9 @@ fn new_store(engine: &Engine, stores: Arc<Stores>, outbound: OutboundHttp) -> St
     } else {
         wasi.stderr(GuestLog::default());
     }
+    if let Some(clock) = &stores.clock {
+        wasi.monotonic_clock(clock.steady());
+    }
     let limits = StoreLimitsBuilder::new().memory_size(stores.memory.of_an_instance()).build();
     let state = State {
         table,

@@ -5,6 +5,7 @@ mod backup;
 mod bindings;
 mod call;
 mod catalog_file;
+mod clock;
 mod commands;
 mod data_folder;
 mod descriptors;

@@ -70,7 +70,7 @@ impl Bodies {
             level,
             id: incoming.id.clone(),
             presented: presented(&incoming.headers, incoming.query.as_deref()),
-            kept: RefCell::new(Some(CallBodies::new(dialect, &incoming.id, incoming.at_ms))),
+            kept: RefCell::new(Some(CallBodies::new(dialect, &incoming.id, incoming.at.wall_ms))),
             held: Cell::new(0),
         })))
     }

@@ -77,7 +77,7 @@ pub(crate) fn refuse(incoming: &Incoming, refusal: &Refusal) -> Response {
     let frame = frame(
         incoming,
         Reader::Nobody,
-        Clock { zone: gateway_console::show::utc(), now_ms: incoming.at_ms, language: language(incoming) },
+        Clock { zone: gateway_console::show::utc(), now_ms: incoming.at.wall_ms, language: language(incoming) },
     );
     answer(incoming, Answer::Page(refusal.status, pages::html(&ErrorPage::of(&frame, refusal))))
 }
@@ -87,7 +87,7 @@ pub(crate) async fn serve(instance: &Rc<Instance>, incoming: Incoming, snapshot:
     let incoming = &Rc::new(incoming);
     let path = incoming.path.strip_prefix(BELOW).unwrap_or_default();
     let zone = snapshot.catalog.settings.zone.clone();
-    let clock = Clock { zone, now_ms: incoming.at_ms, language: language(incoming) };
+    let clock = Clock { zone, now_ms: incoming.at.wall_ms, language: language(incoming) };
     let query = incoming.query.as_deref().and_then(Query::parse).unwrap_or_default();
     let mut visit = Visit { instance, incoming, snapshot, frame: frame(incoming, Reader::Nobody, clock), query };
     let providers = snapshot.catalog.providers.iter();

@@ -79,7 +79,7 @@ async fn ask(instance: &Rc<Instance>, snapshot: &Snapshot, attempt: &Attempt) {
         404 | 405 | 410 => return counters::not_there(instance, &credential.account).await,
         _ => return,
     }
-    let reported = read_reported(counter, credential, &body, host::unix_ms());
+    let reported = read_reported(counter, credential, &body, host::steady_ms());
     let at = ledger::moment(instance, snapshot);
     for (limit, spent) in raises(provider, credential, &reported, &snapshot.catalog.settings.rates, at) {
         // If the ledger does not answer now, the next answer of the provider raises it.

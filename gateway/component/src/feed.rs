@@ -67,7 +67,7 @@ pub(crate) fn tail(instance: &Rc<Instance>, filter: Filter, shown: Shown) -> Res
 }
 
 async fn watch(instance: Rc<Instance>, mut filter: Filter, shown: Shown, mut writer: Writer) {
-    let (start_ms, begun_ms) = (host::now_ms(), host::unix_ms());
+    let (start_ms, begun_ms) = (host::now_ms(), host::steady_ms());
     (filter.limit, filter.before, filter.until_ms) = (PAGE_MAX, None, None);
     let mut tail = RecordTail::default();
     let mut text = RecordTail::first();
@@ -79,7 +79,8 @@ async fn watch(instance: Rc<Instance>, mut filter: Filter, shown: Shown, mut wri
             return writer.finish().await;
         }
         host::wait_ms(LOOK_MS).await;
-        let since_ms = host::unix_ms().saturating_sub(BACK_MS).max(begun_ms);
+        let now = host::now();
+        let since_ms = now.wall_ms.saturating_sub(BACK_MS).max(now.shown_ms(begun_ms));
         let under_way = tail.under_way();
         filter.since_ms = Some(since_ms);
         let mut seen = records::list(&instance, &filter).await.unwrap_or_default();

@@ -17,7 +17,7 @@ use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random::get_random_bytes;
 use spin_sdk::wasip3::wit_bindgen;
 
-pub(crate) use clock::{now_ms, unix_ms};
+pub(crate) use clock::{now, now_ms, steady_ms, unix_ms};
 use task::WhenWoken;
 pub(crate) use task::{run, spawn};
 
@@ -30,7 +30,7 @@ pub(crate) const REMEMBERS: bool = cfg!(not(feature = "wasi-0-2"));
 #[derive(Debug, Default)]
 pub(crate) struct Capabilities {
     /// The id of this start of the host, if the host tells one. It tells rows of this start from rows of an earlier
-    /// one.
+    /// one. The monotonic clock of such a host is its steady clock.
     pub(crate) boot: Option<String>,
     /// The host names each call in the header `x-llmio-call`, and removes that header from what clients send.
     pub(crate) names_calls: bool,
@@ -70,26 +70,29 @@ impl Capabilities {
         let base_path = uri::base_path(&variable("base_path").await.unwrap_or_default()).unwrap_or_default().into();
         match variable("boot").await {
             None => Capabilities { base_path, ..Capabilities::default() },
-            boot => Capabilities {
-                boot,
-                names_calls: true,
-                reads_instructions: true,
-                queues_writes: true,
-                is_one_process: true,
-                asks_for_maintenance: true,
-                asks_freely: true,
-                has_files: true,
-                base_path,
-                tells_store_trouble: true,
-                names_breaks: true,
-                has_many_keys: true,
-                flushes_cuts: true,
-                judges_settings: true,
-            },
+            boot => {
+                clock::is_steady();
+                Capabilities {
+                    boot,
+                    names_calls: true,
+                    reads_instructions: true,
+                    queues_writes: true,
+                    is_one_process: true,
+                    asks_for_maintenance: true,
+                    asks_freely: true,
+                    has_files: true,
+                    base_path,
+                    tells_store_trouble: true,
+                    names_breaks: true,
+                    has_many_keys: true,
+                    flushes_cuts: true,
+                    judges_settings: true,
+                }
+            }
         }
     }
 
-    /// When this start of the host began, in Unix milliseconds, as its id says, which is a UUID of version 7.
+    /// When this start of the host began on its steady clock, as its id says, which is a UUID of version 7.
     pub(crate) fn boot_ms(&self) -> Option<i64> {
         self.boot.as_deref().and_then(born_ms)
     }

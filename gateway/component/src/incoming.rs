@@ -11,6 +11,7 @@ use gateway_core::accept::{BODY_BYTES_MAX, client_address, is_own};
 use gateway_core::authenticate::{self, Caller};
 use gateway_core::carry::Request;
 use gateway_core::catalog::{Catalog, Network};
+use gateway_core::clock::Now;
 use gateway_core::headers;
 use gateway_core::memory;
 use gateway_core::refusal::{Refusal, Reply};
@@ -43,8 +44,8 @@ pub(crate) struct Incoming {
     pub(crate) id: String,
     /// The address that is connected: the client's, or that of a proxy in front.
     pub(crate) peer: Option<IpAddr>,
-    /// The wall clock when the request came, in Unix milliseconds.
-    pub(crate) at_ms: i64,
+    /// When the request came.
+    pub(crate) at: Now,
     /// The monotonic clock when the request came.
     pub(crate) start_ms: u64,
     /// The memory that the request takes.
@@ -87,7 +88,7 @@ impl Incoming {
             Some(rest) => rest.to_owned(),
             None => path,
         };
-        let at_ms = host::unix_ms();
+        let at = host::now();
         let mut incoming = Incoming {
             method,
             path,
@@ -97,7 +98,7 @@ impl Incoming {
             headers,
             id: String::new(),
             peer: None,
-            at_ms,
+            at,
             start_ms: host::now_ms(),
             holder: Holder::new(instance),
             request: Cell::new(Some(request)),
@@ -107,7 +108,7 @@ impl Incoming {
         incoming.peer = incoming.header_last("spin-client-addr").and_then(parse_address);
         incoming.id = match incoming.header("x-llmio-call").filter(|_| instance.host.names_calls) {
             Some(id) => id.to_owned(),
-            None => new_id(instance, at_ms),
+            None => new_id(instance, at.wall_ms),
         };
         incoming
     }
@@ -129,7 +130,7 @@ impl Incoming {
             headers,
             id: self.id.clone(),
             peer: self.peer,
-            at_ms: self.at_ms,
+            at: self.at,
             start_ms: self.start_ms,
             holder: Holder::new(instance),
             request: Cell::new(None),
@@ -336,10 +337,10 @@ pub(crate) async fn throttle(
     let Some(address) = client_address(incoming.peer, &incoming.headers, trusted) else { return refusal };
     let stored = match instance.host.is_one_process {
         true => None,
-        false => Box::pin(wrong_credentials::failed(instance, address, incoming.at_ms)).await.ok(),
+        false => Box::pin(wrong_credentials::failed(instance, address, incoming.at.steady_ms)).await.ok(),
     };
     // Without a database each instance counts for itself.
-    match stored.unwrap_or_else(|| instance.throttle.borrow_mut().failed(address, incoming.at_ms)) {
+    match stored.unwrap_or_else(|| instance.throttle.borrow_mut().failed(address, incoming.at.steady_ms)) {
         Ok(()) => refusal,
         Err(wait_s) => Refusal::throttled(wait_s),
     }

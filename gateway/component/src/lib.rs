@@ -168,7 +168,7 @@ async fn enter(instance: &Rc<Instance>, needs: Needs, incoming: &Incoming) -> Re
     settings::check_token(instance, &snapshot.token, incoming)?;
     let presented = authenticate::presented(&incoming.headers, incoming.query.as_deref());
     let decide = |snapshot: &Snapshot| {
-        authenticate::authenticate(needs, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms)
+        authenticate::authenticate(needs, &presented, &snapshot.token, &snapshot.catalog, incoming.at.wall_ms)
     };
     let mut decided = decide(&snapshot);
     if decided.is_err() && !presented.is_empty() && needs != Needs::Admin {

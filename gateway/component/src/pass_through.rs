@@ -101,7 +101,7 @@ fn decide(incoming: &Incoming, snapshot: &Snapshot, name: &str) -> Result<Caller
         return Err(Refusal::unauthorized(KEY_MISSING, message));
     };
     let presented = [key.trim().to_owned()];
-    authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms)
+    authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at.wall_ms)
 }
 
 fn unknown(name: &str) -> Refusal {
@@ -124,7 +124,7 @@ async fn pass(
     let own = |credential: &str| {
         let presented = [credential.to_owned()];
         snapshot.catalog.key(&hash_key(credential)).is_some()
-            || authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at_ms).is_ok()
+            || authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, incoming.at.wall_ms).is_ok()
     };
     let passed = pass_through::request(path, incoming.query.as_deref(), &incoming.headers, &own)?;
     let request_line = format!("{} {path}", incoming.method);

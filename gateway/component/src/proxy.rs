@@ -244,7 +244,7 @@ impl CallContext<'_> {
         let candidates = health::with(self.instance, |health, rotation| {
             plan(self.instance, &request, catalog, health, draw, rotation)
         });
-        let decision = DecisionRecord::of(&candidates, self.model.strategy, self.snapshot.version);
+        let decision = DecisionRecord::of(&candidates, self.model.strategy, self.snapshot.version, host::now());
         self.open.decided(self.model, DecisionRecord { waited_ms: self.wait.waited_ms(), ..decision });
         candidates
     }

@@ -23,12 +23,12 @@ pub(crate) async fn reply(
     snapshot: &Snapshot,
 ) -> Result<Reply, Refusal> {
     let at = ledger::moment(instance, snapshot);
-    let period = Period::parse(incoming.query.as_deref(), &snapshot.catalog.settings, at.now_ms)?;
+    let period = Period::parse(incoming.query.as_deref(), &snapshot.catalog.settings, at.now.wall_ms)?;
     let key = caller.key().and_then(|name| snapshot.catalog.key_named(name));
     let limits: Vec<Charge> = key.map_or_else(Vec::new, |key| quota::limits_of(key, at));
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
     let found = stats::used(instance, caller.name(), &period).await.map_err(unavailable)?;
-    let view = SpendingView::of((caller, key), (&limits, &rows), (&period, &found), at.now_ms);
+    let view = SpendingView::of((caller, key), (&limits, &rows), (&period, &found), at.now);
     Ok(Reply::json(200, &view).with("cache-control", "no-store"))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Affinity, Credential, Provider, Target};
+use crate::clock::Now;
 use crate::dialect::Dialect;
 use crate::operation::Operation;
 use crate::price::{Price, Priced};
@@ -180,12 +181,20 @@ pub struct Skipped {
     pub target: String,
     /// The reason.
     pub reason: SkipReason,
-    /// When it can be used again, in Unix milliseconds; `None` if an operator must change something first.
+    /// When it can be used again; `None` if an operator must change something first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<i64>,
     /// More about the reason, such as which quota is spent.
     #[serde(rename = "said", skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+impl Skipped {
+    /// The same as a record tells it: with the time that the wall clock tells now.
+    #[must_use]
+    pub fn shown(self, now: Now) -> Self {
+        Skipped { until_ms: self.until_ms.map(|until_ms| now.shown_ms(until_ms)), ..self }
+    }
 }
 
 /// A reason why a target cannot be used, without the target.

@@ -10,6 +10,7 @@ mod key_spent;
 mod shaped;
 
 use crate::candidate::{Attempt, Candidate, Skip, SkipReason, Skipped};
+use crate::clock::Now;
 use crate::dialect::Dialect;
 use crate::outcome::{CONTENTLESS, Outcome, SendError, UpstreamError};
 use crate::refusal::{Refusal, Reply};
@@ -41,8 +42,8 @@ pub enum Decision {
 pub struct RetryContext<'a> {
     /// Whether the call's total time allows another attempt.
     pub time_left: bool,
-    /// The wall clock in Unix milliseconds.
-    pub now_ms: i64,
+    /// The time.
+    pub now: Now,
     /// A random number from 0 to 1.
     pub jitter: f64,
     /// The model's retry budget.
@@ -73,7 +74,7 @@ pub struct Failover {
     repeats: u32,
     last: Option<Attempt>,
     /// When the last outcome was judged, in Unix milliseconds.
-    now_ms: i64,
+    now: Now,
     /// Whether the last failure is one of the only target, and may be over in a moment.
     may_pass: bool,
     /// Whether a target answered with nothing in it, which is better than no answer.
@@ -124,7 +125,7 @@ impl Failover {
             repeatable: Vec::new(),
             repeats: 0,
             last: None,
-            now_ms: 0,
+            now: Now::of_wall(0),
             may_pass: false,
             has_contentless: false,
             refused: None,
@@ -140,7 +141,7 @@ impl Failover {
     pub fn judge(&mut self, target: &str, outcome: Outcome, verdict: Verdict, retry: RetryContext<'_>) -> Decision {
         let class = verdict.class;
         let walk = walk_after(&outcome, verdict);
-        self.now_ms = retry.now_ms;
+        self.now = retry.now;
         match (class, outcome) {
             (_, Outcome::NotSent(skip)) => return self.not_sent(target, skip, retry),
             (Class::Ok, Outcome::Head(_)) => return Decision::Relay,
@@ -207,7 +208,7 @@ impl Failover {
         // failing does, or an outage of all targets would be multiplied by their number.
         while let Some(candidate) = self.candidates.get(self.position) {
             let is_free = !candidate.failing || self.failures.is_empty() || self.credential > 0;
-            if is_free || retry.budget.spend(retry.now_ms) {
+            if is_free || retry.budget.spend(retry.now.steady_ms) {
                 break;
             }
             self.position += 1;
@@ -254,7 +255,7 @@ impl Failover {
         }
         let position = self.repeatable.iter().position(|attempt| (retry.able)(attempt))?;
         let after_ms = self.pause_ms(&retry)?;
-        if !retry.budget.spend(retry.now_ms) {
+        if !retry.budget.spend(retry.now.steady_ms) {
             return None;
         }
         let attempt = self.repeatable.remove(position);
@@ -371,7 +372,7 @@ impl Failover {
     fn shaped(&self, error: UpstreamError, kind: ErrorKind) -> Reply {
         let hint = error.hint;
         let mut reply = shaped::shaped(error, kind, self.dialect, &self.id);
-        shaped::shorten_wait(&mut reply, hint, self.now_ms);
+        shaped::shorten_wait(&mut reply, hint, self.now.wall_ms);
         reply
     }
 

@@ -9,11 +9,12 @@
 //! every model, provider and credential there. One failure counts against exactly one of them, so that a dead key or a
 //! dead proxy does not pause its provider, nor a dead provider the proxy.
 //!
-//! Only subjects in trouble are stored. Times are those of the wall clock, since instances and restarts share them; a
-//! clock that is set back makes no pause longer than it was meant to be. Losing all of it costs a few attempts.
+//! Only subjects in trouble are stored. Times are those of the steady clock ([`crate::clock`]). Where a host has none
+//! and its wall clock is set back, no pause becomes longer than it was meant to be. Losing all of it costs a few attempts.
 
 use std::collections::BTreeMap;
 
+use crate::clock::Now;
 use crate::verdict::{Class, ErrorKind, Verdict};
 
 mod address;
@@ -46,9 +47,9 @@ const FORGOTTEN_MS: i64 = 2 * 3_600_000;
 /// When an attempt began, when its outcome is noted, and a random number for its pause.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptTime {
-    /// When the attempt began, in Unix milliseconds.
+    /// When the attempt began, on the steady clock.
     pub started_ms: i64,
-    /// When its outcome is noted, in Unix milliseconds.
+    /// When its outcome is noted, on the steady clock.
     pub now_ms: i64,
     /// A random number from 0 to 1, so that instances do not all try again at the same moment.
     pub jitter: f64,
@@ -61,9 +62,21 @@ pub struct Health {
     windows: BTreeMap<Subject, Window>,
     latencies: Latencies,
     probes: BTreeMap<Subject, i64>,
+    /// How far the wall clock is ahead of the steady one.
+    ahead_ms: i64,
 }
 
 impl Health {
+    /// Notes how far the wall clock is ahead of the steady one. It matters once it was set back.
+    pub fn set_ahead(&mut self, ahead_ms: i64) {
+        self.ahead_ms = ahead_ms;
+    }
+
+    /// This time of the steady clock on both clocks.
+    fn moment(&self, steady_ms: i64) -> Now {
+        Now { wall_ms: steady_ms.saturating_add(self.ahead_ms), steady_ms }
+    }
+
     /// Whether no subject is in trouble, so that nothing need be looked up.
     pub fn is_calm(&self) -> bool {
         self.troubled.is_empty()
@@ -170,7 +183,7 @@ impl Health {
         let is_newer = standing.last_failed_ms() > at.started_ms && standing.last_failed_ms() <= at.now_ms;
         // Only a call that tried it again can say that something is left after all.
         let is_spent = standing.trouble == Trouble::Spent && standing.until_ms > at.now_ms;
-        if is_newer || (is_spent && !standing.is_due(at.started_ms)) {
+        if is_newer || (is_spent && !standing.is_due(self.moment(at.started_ms))) {
             return None;
         }
         self.troubled.remove(subject).map(|_| subject.clone())

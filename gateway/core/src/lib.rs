@@ -8,8 +8,8 @@
 //!
 //! Nouns, which every step may share:
 //!
-//! - `scan`, [`headers`], [`uri`], [`problem`], [`state`], [`memory`], [`pace`]: bytes, header lists, paths, what is wrong,
-//!   how a call ends, what is kept for calls, and long work in pieces
+//! - `scan`, [`headers`], [`uri`], [`problem`], [`state`], [`memory`], [`pace`], [`clock`]: bytes, header lists, paths, what is
+//!   wrong, how a call ends, what is kept for calls, long work in pieces, and the time
 //! - [`redact`], [`carry`]: texts without secrets, and messages between the component and its host
 //! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
@@ -51,6 +51,7 @@ pub mod call;
 pub mod candidate;
 pub mod carry;
 pub mod catalog;
+pub mod clock;
 pub mod count;
 pub mod dialect;
 mod dialects;

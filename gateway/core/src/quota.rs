@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Count, Credential, Key, Limit, Per, Provider, Quota, Source, Team, Window};
+use crate::clock::Now;
 
 pub use allowances::{Allowances, is_allowance};
 pub use charged::{Charges, Estimate, UnsettledCharges, has_limits, refused};
@@ -69,7 +70,7 @@ pub struct Charge {
     pub limit_name: String,
     /// What it counts.
     pub unit: Unit,
-    /// The bucket that is charged: the Unix milliseconds of its beginning, or for calls under way the [`slot()`].
+    /// The bucket that is charged: its beginning on the steady clock, or for calls under way the [`slot()`].
     pub bucket: i64,
     /// The first bucket that counts.
     pub since: i64,
@@ -165,11 +166,11 @@ impl Spend {
 /// The time, and the call that asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// Unix milliseconds.
-    pub now_ms: i64,
+    /// The time.
+    pub now: Now,
     /// [`Catalog::total_ms_max`]: what has been under way for longer was cut off by a crash.
     pub total_ms_max: u64,
-    /// When the only process that charges the ledger began; `None` if there may be several.
+    /// When the only process that charges the ledger began, on the steady clock; `None` if there may be several.
     pub boot_ms: Option<i64>,
     /// The [`slot()`] of the call that asks, if one does.
     pub slot: Option<i64>,
@@ -334,21 +335,19 @@ struct Frame {
 
 fn frame(window: &Window, at: Moment) -> Frame {
     match window {
-        Window::Minute => sliding(at.now_ms, MINUTE_MS / MINUTE_BUCKETS, MINUTE_BUCKETS),
+        Window::Minute => sliding(at.now.steady_ms, MINUTE_MS / MINUTE_BUCKETS, MINUTE_BUCKETS),
         Window::Rolling { hours } => {
             let hours = i64::try_from(*hours).unwrap_or(i64::MAX);
-            sliding(at.now_ms, hours.saturating_mul(HOUR_MS / ROLLING_BUCKETS), ROLLING_BUCKETS)
+            sliding(at.now.steady_ms, hours.saturating_mul(HOUR_MS / ROLLING_BUCKETS), ROLLING_BUCKETS)
         }
         Window::Day(day) => {
             // The hours of a day only show how fast it is spent; all of them count until the day ends.
-            let (start, next) = day::bounds(day, at.now_ms);
-            let bucket = start.saturating_add(floor(at.now_ms.saturating_sub(start), HOUR_MS));
-            Frame { bucket, since: start, last: next.saturating_sub(1), width_ms: HOUR_MS, ends: Ends::At(next) }
+            of_calendar(day::bounds(day, at.now.wall_ms), HOUR_MS, at.now)
         }
-        Window::Week(day) => by_days(day::week_bounds(day, at.now_ms), at.now_ms),
-        Window::Month(day) => by_days(day::month_bounds(day, at.now_ms), at.now_ms),
+        Window::Week(day) => of_calendar(day::week_bounds(day, at.now.wall_ms), DAY_MS, at.now),
+        Window::Month(day) => of_calendar(day::month_bounds(day, at.now.wall_ms), DAY_MS, at.now),
         Window::Ever => {
-            let bucket = floor(at.now_ms, DAY_MS);
+            let bucket = floor(at.now.steady_ms, DAY_MS);
             Frame { bucket, since: 0, last: i64::MAX, width_ms: DAY_MS, ends: Ends::Never }
         }
         Window::InFlight => {
@@ -358,9 +357,20 @@ fn frame(window: &Window, at: Moment) -> Frame {
     }
 }
 
-fn by_days((start, next): (i64, i64), now_ms: i64) -> Frame {
-    let bucket = start.saturating_add(floor(now_ms.saturating_sub(start), DAY_MS));
-    Frame { bucket, since: start, last: next.saturating_sub(1), width_ms: DAY_MS, ends: Ends::At(next) }
+/// A window between two times of the wall clock. Its buckets are kept by the steady clock, so that what was spent an hour
+/// ago belongs to today whatever date that hour had: a machine may begin in 1970. They are moved by whole buckets, so
+/// that a clock that is set by a minute moves none of them.
+fn of_calendar((start, next): (i64, i64), width_ms: i64, now: Now) -> Frame {
+    let moved_ms = floor(now.ahead_ms().saturating_add(width_ms / 2), width_ms);
+    let kept_ms = |wall_ms: i64| wall_ms.saturating_sub(moved_ms);
+    let bucket = start.saturating_add(floor(now.wall_ms.saturating_sub(start), width_ms));
+    Frame {
+        bucket: kept_ms(bucket),
+        since: kept_ms(start),
+        last: kept_ms(next).saturating_sub(1),
+        width_ms,
+        ends: Ends::At(now.kept_ms(next)),
+    }
 }
 
 fn sliding(now_ms: i64, width_ms: i64, buckets: i64) -> Frame {

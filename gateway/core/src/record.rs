@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Candidates, Skipped};
 use crate::catalog::{Affinity, Strategy};
+use crate::clock::Now;
 use crate::price::{self, Priced};
 use crate::state::State;
 use crate::usage::Usage;
@@ -82,7 +83,7 @@ pub struct DecisionRecord {
 impl DecisionRecord {
     /// The part of a call's candidates that is stored, and by which strategy of which version of the catalog they were
     /// ordered.
-    pub fn of(candidates: &Candidates, strategy: Strategy, version: u64) -> Self {
+    pub fn of(candidates: &Candidates, strategy: Strategy, version: u64, now: Now) -> Self {
         let targets = || candidates.list.iter().map(|candidate| &candidate.target);
         DecisionRecord {
             candidates: candidates.list.iter().map(|candidate| candidate.parts().name()).collect(),
@@ -90,7 +91,7 @@ impl DecisionRecord {
             weights: targets().map(|target| target.weight).collect(),
             strategy: Some(Cow::Borrowed(strategy.name())),
             catalog: Some(version),
-            skipped: candidates.skipped.clone(),
+            skipped: candidates.skipped.iter().map(|skipped| skipped.clone().shown(now)).collect(),
             draw: candidates.draw.to_string(),
             affinity: candidates.affinity.map(Affinity::name).map(Cow::Borrowed),
             waited_ms: None,
@@ -151,7 +152,7 @@ pub struct Record {
     pub priced: Option<Priced>,
     /// Warnings for the reader.
     pub warnings: Vec<String>,
-    /// When its total time is over, in Unix milliseconds. A call that has not ended by then never will.
+    /// When its total time is over, on the steady clock. A call that has not ended by then never will.
     pub until_ms: i64,
 }
 

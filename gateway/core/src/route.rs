@@ -20,6 +20,7 @@ use rand::{RngExt, SeedableRng};
 use crate::call::Demand;
 use crate::candidate::{AttemptParts, Candidate, Candidates, ResponseOwner, Skip, SkipReason, Skipped};
 use crate::catalog::{Affinity, Catalog, Credential, Model, ProviderKind, Strategy, Target, Translation, Value};
+use crate::clock::Now;
 use crate::echo;
 use crate::health::{Availability, Health, Subject, Subjects, Trouble};
 use crate::operation::Operation;
@@ -72,8 +73,8 @@ pub struct RouteRequest<'a> {
     pub spent: &'a KnownSpent<'a>,
     /// Tells when what may be spent expires. Only models with the strategy `quota` ask.
     pub expires: &'a Expires<'a>,
-    /// The wall clock in Unix milliseconds.
-    pub now_ms: i64,
+    /// The time.
+    pub now: Now,
     /// The random number that the order is drawn from.
     pub draw: u64,
     /// The maker of the response that the call continues.
@@ -146,7 +147,7 @@ fn able_targets(
                 able.push(AbleTarget {
                     tier: tier(ask, model, target),
                     weight: target.weight.max(1),
-                    latency_ms: ask.health.wait_ms(&subject, ask.streamed, ask.now_ms),
+                    latency_ms: ask.health.wait_ms(&subject, ask.streamed, ask.now.steady_ms),
                     rank: rank::of_target(ask, model.strategy, to, &ranks),
                     ranks,
                     place,
@@ -200,7 +201,7 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: AttemptParts<'_>) -> Result<(
         () if lacks => SkipReason::Capability,
         () if can.context.is_some_and(|context| demand.tokens > context) => SkipReason::Context,
         () if provider.tags.iter().any(|tag| ask.avoid.contains(tag)) => SkipReason::Tag,
-        () if ask.priced_only && target.priced(upstream_model, ask.pieces, ask.now_ms).is_none() => {
+        () if ask.priced_only && target.priced(upstream_model, ask.pieces, ask.now.wall_ms).is_none() => {
             SkipReason::Unpriced
         }
         () => return Ok(()),
@@ -210,7 +211,7 @@ fn fits(ask: &RouteRequest<'_>, model: &Model, to: AttemptParts<'_>) -> Result<(
 
 /// Whether the target's breaker lets a call through, and whether only as a probe.
 fn standing(ask: &RouteRequest<'_>, target: &Subject) -> Result<bool, Skip> {
-    match ask.health.availability(target, ask.now_ms) {
+    match ask.health.availability(target, ask.now.steady_ms) {
         Availability::Able => Ok(false),
         Availability::Probe => Ok(true),
         Availability::Not(Trouble::UnknownModel, until_ms) => Err(Skip::new(SkipReason::UnknownModel, Some(until_ms))),
@@ -258,10 +259,10 @@ fn resting(ask: &RouteRequest<'_>, to: AttemptParts<'_>) -> Option<Skip> {
         return None;
     }
     let of = Subjects::to(to, ask.operation, ask.health);
-    if let Some(skip) = way_resting(ask.health, &of, to.provider.egress_of(to.credential), &[], ask.now_ms) {
+    if let Some(skip) = way_resting(ask.health, &of, to.provider.egress_of(to.credential), &[], ask.now.steady_ms) {
         return Some(skip);
     }
-    let waits = of.account().filter_map(|subject| match ask.health.availability(subject, ask.now_ms) {
+    let waits = of.account().filter_map(|subject| match ask.health.availability(subject, ask.now.steady_ms) {
         Availability::Not(trouble, until_ms) => Some((until_ms, trouble, subject)),
         Availability::Able | Availability::Probe => None,
     });

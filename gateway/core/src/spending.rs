@@ -9,6 +9,7 @@ use serde_json::Number;
 
 use crate::authenticate::Caller;
 use crate::catalog::{Key, Settings};
+use crate::clock::Now;
 use crate::quota::{Charge, Row, Scope, Unit, status};
 use crate::refusal::Refusal;
 use crate::uri::decode_parameter;
@@ -229,7 +230,7 @@ impl SpendingView {
         (caller, key): (&Caller, Option<&Key>),
         (limits, rows): (&[Charge], &[Row]),
         (period, found): (&Period, &[UsedOf]),
-        now_ms: i64,
+        now: Now,
     ) -> Self {
         let mut total = Used::default();
         found.iter().for_each(|found| total.add(&found.used));
@@ -240,7 +241,7 @@ impl SpendingView {
             key: caller.name().to_owned(),
             models: key.and_then(|key| key.models.clone()),
             expires_at: key.and_then(|key| key.expires_ms).and_then(time),
-            limits: limits.iter().map(|limit| OwnLimitView::of(limit, rows, now_ms)).collect(),
+            limits: limits.iter().map(|limit| OwnLimitView::of(limit, rows, now)).collect(),
             from: period.from.to_string(),
             to: period.to.to_string(),
             zone: period.zone_name(),
@@ -262,8 +263,8 @@ impl DayView {
 }
 
 impl OwnLimitView {
-    fn of(limit: &Charge, rows: &[Row], now_ms: i64) -> Self {
-        let status = status(limit, rows, now_ms);
+    fn of(limit: &Charge, rows: &[Row], now: Now) -> Self {
+        let status = status(limit, rows, now.steady_ms);
         let amount = |amount: u64| match limit.unit {
             Unit::Money => Number::from_f64(usd(amount)).unwrap_or_else(|| amount.into()),
             _ => amount.into(),
@@ -285,7 +286,7 @@ impl OwnLimitView {
             limit: amount(limit.limit),
             spent: amount(status.spent),
             remaining: amount(limit.limit.saturating_sub(status.spent)),
-            resets_at: status.resets_at_ms.and_then(time),
+            resets_at: status.resets_at_ms.map(|at_ms| now.shown_ms(at_ms)).and_then(time),
         }
     }
 }

@@ -160,6 +160,7 @@ async fn attend(gateway: &Gateway, handle: &Handle, catalog: Option<CatalogFile>
             never = &mut watch => match never {},
             // Spin has no such duty.
             _ = maintain.tick(), if !handle.stores().quirks => {
+                handle.stores().keep_clock(false);
                 let handle = handle.clone();
                 tokio::spawn(async move {
                     if let Err(error) = run_maintenance(&handle).await {

@@ -71,6 +71,19 @@ impl KeyValue {
         self.thread.has_ended_within(limit)
     }
 
+    /// A value that the host keeps for itself.
+    pub(crate) fn of_host(&self, key: &str) -> Option<Vec<u8>> {
+        self.get(key)
+    }
+
+    /// Queues a value that the host keeps for itself. If it cannot be written, the last one stays.
+    pub(crate) fn keep_of_host(&self, key: &str, value: Vec<u8>) {
+        let change = Change { key: key.to_owned(), value: Some(value), done: oneshot::channel().0 };
+        if let Some(changes) = &*self.changes.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = changes.send(change);
+        }
+    }
+
     fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.content.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }

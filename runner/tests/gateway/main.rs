@@ -94,6 +94,8 @@ mod route_choice;
 mod routes;
 mod safeguards;
 mod secrecy;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+mod set_clock;
 mod shutdowns;
 mod slow_clients;
 mod spin_manifest;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use gateway_core::catalog::Document;
+use gateway_core::clock::Now;
 use gateway_core::quota::{
     self, Adjustment, Charge, Moment, Row, Spend, adjustments_json, charges_json, refund, settle, windows,
 };
@@ -119,13 +120,13 @@ impl Ledger {
 
 /// The charges of a call of so many tokens at a provider with this quota.
 fn charges(quota: &str, tokens: u64, now_ms: i64) -> Vec<Charge> {
-    charges_at(quota, tokens, Moment { now_ms, total_ms_max: 3_600_000, boot_ms: None, slot: None })
+    charges_at(quota, tokens, Moment { now: Now::of_wall(now_ms), total_ms_max: 3_600_000, boot_ms: None, slot: None })
 }
 
 /// The same of the call that began at this time, as one of several.
 fn charges_of_call(quota: &str, now_ms: i64, index: usize) -> Vec<Charge> {
     let slot = Some(quota::first_slot(now_ms) + i64::try_from(index).expect("a few"));
-    charges_at(quota, 0, Moment { now_ms, total_ms_max: 3_600_000, boot_ms: None, slot })
+    charges_at(quota, 0, Moment { now: Now::of_wall(now_ms), total_ms_max: 3_600_000, boot_ms: None, slot })
 }
 
 fn charges_at(quota: &str, tokens: u64, at: Moment) -> Vec<Charge> {

@@ -21,13 +21,14 @@ pub(super) async fn list(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> Re
 /// The same as a view.
 pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> HealthView {
     health::look_now(instance).await;
-    let now_ms = host::unix_ms();
-    let subjects = health::peek(instance, |health| SubjectView::all(health, &snapshot.catalog, now_ms));
+    let now = host::now();
+    let subjects = health::peek(instance, |health| SubjectView::all(health, &snapshot.catalog, now));
     signals::look_now(instance).await;
-    let latencies = health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog)).collect();
+    let latencies =
+        health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog, now)).collect();
     let warnings = shutdowns::warnings(instance, &snapshot.catalog).await;
     let refused_parameters = parameters::refused(instance, &snapshot.catalog).await;
-    HealthView { now_ms, subjects, latencies, refused_parameters, warnings }
+    HealthView { now_ms: now.wall_ms, subjects, latencies, refused_parameters, warnings }
 }
 
 /// The subject whose trouble is to be forgotten; all of them if there is none.

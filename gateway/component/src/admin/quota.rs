@@ -26,13 +26,13 @@ pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Snapshot) -> Result
     let at = ledger::moment(instance, snapshot);
     let limits = quota::all(&snapshot.catalog, at);
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
-    let quota = limits.iter().map(|limit| LimitView::of(limit, &rows, at.now_ms)).collect();
+    let quota = limits.iter().map(|limit| LimitView::of(limit, &rows, at.now)).collect();
     signals::look_now(instance).await;
     let learnt = signals::with_learnt(instance, |learnt| {
-        learnt.all().map(|each| LearntView::of(each, &snapshot.catalog, at.now_ms)).collect()
+        learnt.all().map(|each| LearntView::of(each, &snapshot.catalog, at.now)).collect()
     });
     let reported = signals::with_reported(instance, |reported| {
-        reported.all().filter_map(|each| ReportedLimitView::of(each, &snapshot.catalog)).collect()
+        reported.all().filter_map(|each| ReportedLimitView::of(each, &snapshot.catalog, at.now)).collect()
     });
     Ok(QuotaView { quota, learnt, reported })
 }
@@ -64,7 +64,7 @@ pub(super) async fn update(
     let limits = [limit];
     let rows = ledger::read(instance, &limits).await.map_err(unavailable)?;
     let [limit] = limits;
-    Ok(Reply::json(200, &LimitView::of(&limit, &rows, at.now_ms)))
+    Ok(Reply::json(200, &LimitView::of(&limit, &rows, at.now)))
 }
 
 fn unavailable(trouble: Trouble) -> Refusal {

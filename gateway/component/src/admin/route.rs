@@ -108,9 +108,9 @@ pub(crate) async fn planned(
     {
         Err(refusal) => Some(refusal),
         Ok(()) if candidates.list.is_empty() => {
-            Some(failover::exhausted(&model.name, &candidates.skipped, None, host::unix_ms()))
+            Some(failover::exhausted(&model.name, &candidates.skipped, None, at.now))
         }
         Ok(()) => None,
     };
-    Ok(PlanView::of((model, &call.model), (catalog, snapshot.version), &candidates, refused))
+    Ok(PlanView::of((model, &call.model), (catalog, snapshot.version), (&candidates, at.now), refused))
 }

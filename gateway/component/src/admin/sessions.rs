@@ -43,12 +43,22 @@ pub(super) async fn create(
     let proof = session::proof(&Caller::Admin, &snapshot.token, &snapshot.catalog);
     let proof = proof.ok_or_else(|| Refusal::unavailable("not_configured", "llmio has no admin token."))?;
     let secret = session::secret(host::random_bytes());
-    let until_ms = incoming.at_ms.saturating_add(LINK_MS);
+    let until_ms = incoming.at.steady_ms.saturating_add(LINK_MS);
     let opened = Opened { key: None, proof };
-    let new =
-        New { secret: &secret, is_link: true, opened, at_ms: incoming.at_ms, until_ms, client: None, user_agent: None };
+    let new = New {
+        secret: &secret,
+        is_link: true,
+        opened,
+        at_ms: incoming.at.wall_ms,
+        until_ms,
+        client: None,
+        user_agent: None,
+    };
     sessions::save(instance, new).await?;
-    Ok(Reply::json(201, &LinkView { path: format!("console/enter?link={secret}"), until_ms }))
+    Ok(Reply::json(
+        201,
+        &LinkView { path: format!("console/enter?link={secret}"), until_ms: incoming.at.shown_ms(until_ms) },
+    ))
 }
 
 /// Ends a session.

@@ -13,7 +13,7 @@ use crate::store::stats;
 /// The figures of a period.
 pub(super) async fn read(instance: &Instance, incoming: &Incoming, snapshot: &Snapshot) -> Result<Reply, Refusal> {
     let zone = &snapshot.catalog.settings.zone;
-    let period = Period::parse(incoming.query.as_deref().unwrap_or_default(), zone, incoming.at_ms)?;
+    let period = Period::parse(incoming.query.as_deref().unwrap_or_default(), zone, incoming.at.wall_ms)?;
     Ok(Reply::json(200, &of(instance, &period).await?))
 }
 

@@ -19,7 +19,7 @@ use crate::store::stats;
 /// Every call that the reader may see, narrowed by the address.
 pub(super) async fn list(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let Visit { instance, frame, .. } = visit;
-    let (query, filter) = pages::filter(&visit.query, &frame.reader, visit.incoming.at_ms)?;
+    let (query, filter) = pages::filter(&visit.query, &frame.reader, visit.incoming.at.wall_ms)?;
     let Page { records: found, stopped } = records::page(instance, &filter).await.map_err(unavailable)?;
     let found = found.into_iter().map(|record| pages::seen_by(&frame.reader, record)).collect();
     let found = RecordsView::of(found, stopped, &filter);
@@ -36,7 +36,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Result<Answer, Refusal> {
 /// What the calls of these filters come to. Where that cannot be read, the list stands without it.
 async fn counted(visit: &Visit<'_>, filter: &Filter) -> Option<Counted> {
     let zone = &visit.snapshot.catalog.settings.zone;
-    let period = pages::countable(filter, zone, visit.incoming.at_ms)?;
+    let period = pages::countable(filter, zone, visit.incoming.at.wall_ms)?;
     let by_step = stats::by_step(visit.instance, &period).await.ok()?;
     Some(Counted { period, by_step, by_series: Vec::new(), calls_before: 0 })
 }
@@ -52,13 +52,13 @@ pub(super) async fn conversations(visit: &Visit<'_>) -> Result<Answer, Refusal> 
 pub(super) fn export(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let (format, query) = Export::parse(visit.incoming.query.as_deref().unwrap_or_default())?;
     let query = Query::parse(&query).unwrap_or_default();
-    let (_, filter) = pages::filter(&query, &visit.frame.reader, visit.incoming.at_ms)?;
+    let (_, filter) = pages::filter(&query, &visit.frame.reader, visit.incoming.at.wall_ms)?;
     Ok(Answer::Pieces(feed::export(visit.instance, filter, format, shown(visit))))
 }
 
 /// The calls that come from now on.
 pub(super) fn tail(visit: &Visit<'_>) -> Result<Answer, Refusal> {
-    let (_, filter) = pages::filter(&visit.query, &visit.frame.reader, visit.incoming.at_ms)?;
+    let (_, filter) = pages::filter(&visit.query, &visit.frame.reader, visit.incoming.at.wall_ms)?;
     Ok(Answer::Pieces(feed::tail(visit.instance, filter, shown(visit))))
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn reader(visit: &Visit<'_>) -> Result<Reader, Refusal> {
 
 fn caller(visit: &Visit<'_>, opened: &Opened) -> Option<Caller> {
     let Opened { key, proof } = opened;
-    session::caller(key.as_deref(), proof, &visit.snapshot.token, &visit.snapshot.catalog, visit.incoming.at_ms)
+    session::caller(key.as_deref(), proof, &visit.snapshot.token, &visit.snapshot.catalog, visit.incoming.at.wall_ms)
 }
 
 /// Opens a session for whoever presents the admin token or a key.
@@ -42,7 +42,7 @@ pub(super) async fn sign_in(visit: &Visit<'_>) -> Result<Answer, Refusal> {
     let Some(credential) = form.get("credential") else { return Ok(again(visit, next, 400, SignInError::Nothing)) };
     let snapshot = visit.snapshot;
     let presented = [credential.to_owned()];
-    let at_ms = visit.incoming.at_ms;
+    let at_ms = visit.incoming.at.wall_ms;
     match authenticate::authenticate(Needs::Key, &presented, &snapshot.token, &snapshot.catalog, at_ms) {
         Ok(caller) => open(visit, &caller, way_back(next)).await,
         Err(refusal) => {
@@ -77,8 +77,8 @@ async fn open(visit: &Visit<'_>, caller: &Caller, next: &str) -> Result<Answer, 
         secret: &secret,
         is_link: false,
         opened: Opened { key: caller.key().map(str::to_owned), proof },
-        at_ms: incoming.at_ms,
-        until_ms: incoming.at_ms.saturating_add(LIFE_MS),
+        at_ms: incoming.at.wall_ms,
+        until_ms: incoming.at.steady_ms.saturating_add(LIFE_MS),
         client: address.map(|address| address.to_string()),
         user_agent: agent,
     };

@@ -34,7 +34,7 @@ pub(super) async fn overview(visit: &Visit<'_>) -> Result<Answer, Refusal> {
 /// What the calls of the address's span of time come to, of those that the reader may see.
 async fn counted(visit: &Visit<'_>, narrowed: &Narrowed) -> Result<Counted, Refusal> {
     let zone = &visit.snapshot.catalog.settings.zone;
-    let (period, before) = pages::periods(&visit.query, zone, visit.incoming.at_ms, narrowed);
+    let (period, before) = pages::periods(&visit.query, zone, visit.incoming.at.wall_ms, narrowed);
     let by_step = stats::by_step(visit.instance, &period).await.map_err(unavailable)?;
     let by_series = stats::by_series(visit.instance, &period).await.map_err(unavailable)?;
     let calls_before = stats::calls(visit.instance, &before).await.map_err(unavailable)?;
@@ -44,7 +44,7 @@ async fn counted(visit: &Visit<'_>, narrowed: &Narrowed) -> Result<Counted, Refu
 /// The calls of the last day. If they cannot be read, rows show none, since everything else can be shown.
 pub(super) async fn calls_of_a_day(visit: &Visit<'_>) -> Vec<SeriesSums> {
     let zone = &visit.snapshot.catalog.settings.zone;
-    stats::by_series(visit.instance, &pages::last_day(zone, visit.incoming.at_ms)).await.unwrap_or_default()
+    stats::by_series(visit.instance, &pages::last_day(zone, visit.incoming.at.wall_ms)).await.unwrap_or_default()
 }
 
 pub(super) async fn quota(visit: &Visit<'_>) -> Result<Answer, Refusal> {

@@ -4,6 +4,7 @@
 use gateway_core::accept;
 use gateway_core::candidate::{Attempt, AttemptParts, Skip};
 use gateway_core::catalog::{Egress, Key, Strategy, Translation};
+use gateway_core::clock::Now;
 use gateway_core::dialect::Dialect;
 use gateway_core::echo;
 use gateway_core::failover::{Decision, Failover, RetryContext};
@@ -40,7 +41,7 @@ pub(super) struct MadeAttempt {
     pub(super) target: String,
     pub(super) subjects: Subjects,
     /// When it began, in Unix milliseconds.
-    pub(super) started_at_ms: i64,
+    pub(super) started_at: Now,
     pub(super) verdict: Verdict,
     /// The answer that can be relayed, if the outcome is a response head or a contentless answer.
     pub(super) answer: Option<UpstreamAnswer>,
@@ -80,10 +81,10 @@ impl CallContext<'_> {
     pub(super) async fn attempt(&self, attempt: Attempt) -> (MadeAttempt, Outcome) {
         let to = attempt.parts();
         let subjects = self.subjects(to);
-        let (started_ms, started_at_ms) = (host::now_ms(), host::unix_ms());
+        let (started_ms, started_at) = (host::now_ms(), host::now());
         let sent = match self.rewrite(to).await {
             Err(sent) => sent,
-            Ok(destination) => match self.reserve(to, &subjects, started_at_ms).await {
+            Ok(destination) => match self.reserve(to, &subjects, started_at.steady_ms).await {
                 Err(skip) => skip.into(),
                 Ok(charged) => {
                     self.wait.served();
@@ -95,7 +96,7 @@ impl CallContext<'_> {
         let verdict = self.verdict(&sent.outcome, to);
         let target = to.name();
         let charged = self.note_progress(&sent.outcome, verdict, sent.charged);
-        let made = MadeAttempt { attempt, target, subjects, started_at_ms, verdict, answer: sent.answer, charged };
+        let made = MadeAttempt { attempt, target, subjects, started_at, verdict, answer: sent.answer, charged };
         self.note(&made, &sent.outcome, started_ms);
         (made, sent.outcome)
     }
@@ -131,7 +132,7 @@ impl CallContext<'_> {
         }
         let yields = YieldPoint::default();
         let step = |bytes| yields.step(bytes);
-        let (id, created_s) = (&self.incoming.id, self.incoming.at_ms / 1000);
+        let (id, created_s) = (&self.incoming.id, self.incoming.at.wall_ms / 1000);
         let identity = rewrite::ResponseIdentity {
             id,
             created_s,
@@ -183,7 +184,7 @@ impl CallContext<'_> {
         let outgoing = match destination {
             Destination::Http(outgoing) => *outgoing,
             Destination::Echo(upstream_model) => {
-                let reply = echo::answer(self.call, &upstream_model, &incoming.id, incoming.at_ms / 1000);
+                let reply = echo::answer(self.call, &upstream_model, &incoming.id, incoming.at.wall_ms / 1000);
                 return self.echoed(reply);
             }
         };
@@ -293,13 +294,14 @@ impl CallContext<'_> {
 
     /// What follows from an outcome.
     pub(super) fn judge(&self, failover: &mut Failover, made: &MadeAttempt, outcome: Outcome) -> Decision {
-        let now_ms = host::unix_ms();
+        let now = host::now();
         let decision = health::with_budget(self.instance, &self.model.name, |health, budget| {
             let operation = self.call.operation;
-            let able = |attempt: &Attempt| health.is_able(&Subjects::to(attempt.parts(), operation, health), now_ms);
+            let able =
+                |attempt: &Attempt| health.is_able(&Subjects::to(attempt.parts(), operation, health), now.steady_ms);
             let jitter = self.instance.random.fraction();
             let is_repeated = accept::is_repeated(&self.incoming.headers);
-            let retry = RetryContext { time_left: self.time_left(), now_ms, jitter, budget, able: &able, is_repeated };
+            let retry = RetryContext { time_left: self.time_left(), now, jitter, budget, able: &able, is_repeated };
             failover.judge(&made.target, outcome, made.verdict, retry)
         });
         self.end_probes(&decision);
@@ -333,7 +335,7 @@ impl CallContext<'_> {
 
 impl MadeAttempt {
     fn learner<'m>(&'m self, context: &'m CallContext<'_>) -> Learner<'m> {
-        Learner { instance: context.instance, subjects: &self.subjects, started_at_ms: self.started_at_ms }
+        Learner { instance: context.instance, subjects: &self.subjects, started_at: self.started_at }
     }
 
     /// The response headers of the provider.

@@ -98,10 +98,10 @@ pub(crate) async fn reserve(
     if charges.list.is_empty() {
         return Ok(None);
     }
-    match ledger::reserve(instance, &charges.list, at.now_ms).await {
+    match ledger::reserve(instance, &charges.list, at.now.steady_ms).await {
         Reservation::Reserved => Ok(Some(LedgerCharges::new(instance, charges.made(false)))),
         Reservation::Unknown(_) => Ok(Some(LedgerCharges::new(instance, charges.made(true)))),
-        Reservation::Refused(over) => Err(quota::refused(&over, at.now_ms, LOOK_MS)),
+        Reservation::Refused(over) => Err(quota::refused(&over, at.now.steady_ms, LOOK_MS)),
     }
 }
 
@@ -116,10 +116,10 @@ pub(crate) async fn reserve_key(
 ) -> Result<Option<LedgerCharges>, Refusal> {
     let Some(key) = key.filter(|key| key.all_limits().next().is_some()) else { return Ok(None) };
     let at = ledger::moment(instance, snapshot).of_call(id);
-    let paid = (estimate.pieces(), at.now_ms);
+    let paid = (estimate.pieces(), at.now.wall_ms);
     let most = |guess: &dyn Fn(&Price) -> u64| dearest(&snapshot.catalog, model, &call.model, candidates, paid, guess);
     let charges = estimate.of_key(key, most, at);
-    match ledger::reserve(instance, &charges.list, at.now_ms).await {
+    match ledger::reserve(instance, &charges.list, at.now.steady_ms).await {
         Reservation::Reserved => Ok(Some(LedgerCharges::new(instance, charges.made(false)))),
         Reservation::Unknown(Trouble::Absent) => {
             let message = format!(
@@ -132,6 +132,6 @@ pub(crate) async fn reserve_key(
             let message = format!("The limits of key {:?} cannot be checked now: {trouble}. Try again.", &*key.name);
             Err(Refusal::unavailable("limits_unknown", message).after(1))
         }
-        Reservation::Refused(over) => Err(failover::key_spent(&key.name, &over, host::unix_ms())),
+        Reservation::Refused(over) => Err(failover::key_spent(&key.name, &over, host::now())),
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use gateway_core::candidate::{Attempt, ResponseOwner, Skipped};
+use gateway_core::clock::Now;
 use gateway_core::count;
 use gateway_core::dialect::Dialect;
 use gateway_core::failover::{self, Failover};
@@ -41,7 +42,7 @@ impl CallContext<'_> {
     /// Steps 6 and 7. Taking the failover by value makes this the commit point: no other target can be tried
     /// afterwards.
     pub(super) async fn relay(&self, made: MadeAttempt, _committed: Failover) -> ReadyAnswer {
-        let MadeAttempt { attempt, target, subjects, started_at_ms, answer, charged, .. } = made;
+        let MadeAttempt { attempt, target, subjects, started_at, answer, charged, .. } = made;
         match answer {
             Some(UpstreamAnswer::Streaming(answer)) => {
                 let tail = CallEnding {
@@ -53,7 +54,7 @@ impl CallContext<'_> {
                     maker: SealMaker::of(attempt.parts(), self.call.operation),
                     attempt,
                     subjects,
-                    started_at_ms,
+                    started_at,
                     charged,
                 };
                 self.relay_stream(answer, &target, tail)
@@ -128,12 +129,12 @@ impl CallContext<'_> {
 
     /// Refuses the call because no target could be asked.
     pub(super) fn exhausted(&self, skipped: &[Skipped]) -> Refusal {
-        failover::exhausted(&self.model.name, skipped, Some(self.open.id()), host::unix_ms())
+        failover::exhausted(&self.model.name, skipped, Some(self.open.id()), host::now())
     }
 
     /// Ends the call with a provider's error, because there is nothing better for the caller.
     pub(super) fn answered(&self, state: State, mut reply: Reply, target: &str, kept_back: &[Skipped]) -> ReadyAnswer {
-        failover::come_back(&mut reply, kept_back, host::unix_ms());
+        failover::come_back(&mut reply, kept_back, host::now());
         self.open.answered(state, &reply, Some(&format!("{target} answered {}.", reply.status)));
         ReadyAnswer::Reply(with_ids(reply, self.open, Some(target)))
     }
@@ -160,8 +161,8 @@ struct CallEnding {
     open: OpenCall,
     attempt: Attempt,
     subjects: Subjects,
-    /// When the attempt began, in Unix milliseconds.
-    started_at_ms: i64,
+    /// When the attempt began.
+    started_at: Now,
     /// The request, if it is small: an error within the answer may repeat parts of it.
     request: Option<Vec<u8>>,
     kept_for: Option<StoredResponse>,
@@ -172,19 +173,15 @@ struct CallEnding {
 
 impl CallEnding {
     async fn finish(self, mut ended: RelayResult) {
-        let CallEnding { instance, snapshot, open, attempt, subjects, started_at_ms, request, .. } = self;
+        let CallEnding { instance, snapshot, open, attempt, subjects, started_at, request, .. } = self;
         let (kept_for, maker, charged) = (self.kept_for, self.maker, self.charged);
-        Learner { instance: &instance, subjects: &subjects, started_at_ms }.end(
-            &mut ended,
-            &attempt,
-            request.as_deref(),
-        );
+        Learner { instance: &instance, subjects: &subjects, started_at }.end(&mut ended, &attempt, request.as_deref());
         if let Some(maker) = maker.filter(|_| !ended.observation.seals.is_empty()) {
             seals::save(&instance, &ended.observation.seals, maker).await;
         }
         let to = attempt.parts();
         if let Some(served) = ended.observation.model.take().filter(|served| !to.is_asked(served)) {
-            open.served_other(&served, to.priced_as(&served, started_at_ms));
+            open.served_other(&served, to.priced_as(&served, started_at.wall_ms));
         }
         if let (Some(StoredResponse { key, owner }), Some(id)) = (kept_for, ended.observation.response_id.take()) {
             responses::save(&instance, id, &key, owner).await;

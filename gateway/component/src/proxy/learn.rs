@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use gateway_core::candidate::{Attempt, AttemptParts};
+use gateway_core::clock::Now;
 use gateway_core::health::Subjects;
 use gateway_core::outcome::{self, Lesson, Outcome};
 use gateway_core::verdict::Verdict;
@@ -17,8 +18,8 @@ use crate::store::{parameters, signals};
 pub(super) struct Learner<'i> {
     pub(super) instance: &'i Rc<Instance>,
     pub(super) subjects: &'i Subjects,
-    /// When the attempt began, in Unix milliseconds.
-    pub(super) started_at_ms: i64,
+    /// When the attempt began.
+    pub(super) started_at: Now,
 }
 
 impl Learner<'_> {
@@ -26,9 +27,9 @@ impl Learner<'_> {
     pub(super) fn outcome(&self, outcome: &Outcome, verdict: Verdict, words: Option<&str>, took: AnswerTime) {
         match outcome::lesson(outcome, verdict, words) {
             Lesson::Nothing => {}
-            Lesson::Begun => health::begun(self.instance, self.subjects, self.started_at_ms, took),
+            Lesson::Begun => health::begun(self.instance, self.subjects, self.started_at.steady_ms, took),
             Lesson::Noted(verdict, message) => {
-                health::note(self.instance, self.subjects, verdict, &message, self.started_at_ms);
+                health::note(self.instance, self.subjects, verdict, &message, self.started_at.steady_ms);
             }
         }
     }
@@ -36,8 +37,7 @@ impl Learner<'_> {
     /// Learns the limits that the provider told, given the headers of its answer. The time is `took_ms` after the
     /// start, since few answers tell limits and asking for the time costs a call of the host.
     pub(super) fn limits(&self, outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, took_ms: u64) {
-        let now_ms = self.started_at_ms.saturating_add_unsigned(took_ms);
-        if let Some(news) = outcome::limit_news(outcome, headers, now_ms) {
+        if let Some(news) = outcome::limit_news(outcome, headers, self.started_at.after(took_ms)) {
             health::used_up(self.instance, self.subjects, &news.used_up());
             signals::learn(self.instance, self.subjects, news.signals);
         }
@@ -53,6 +53,6 @@ impl Learner<'_> {
     pub(super) fn end(&self, ended: &mut RelayResult, attempt: &Attempt, request: Option<&[u8]>) {
         let (observation, error) = (&mut ended.observation, ended.error.as_ref());
         let (verdict, message) = outcome::lesson_of_end(observation, error, attempt.parts(), request);
-        health::note(self.instance, self.subjects, verdict, &message, self.started_at_ms);
+        health::note(self.instance, self.subjects, verdict, &message, self.started_at.steady_ms);
     }
 }

@@ -113,7 +113,7 @@ impl OpenCall {
         let user_agent = user_agent.map(|text| without_credentials(text, &incoming.headers, incoming.query.as_deref()));
         let draft = Draft::begin(&Opening {
             id: &incoming.id,
-            at_ms: incoming.at_ms,
+            at: incoming.at,
             start_ms: incoming.start_ms,
             key: caller.name(),
             dialect,
@@ -188,7 +188,7 @@ impl OpenCall {
 
     /// Notes a candidate that could not be asked after all, and why.
     pub(crate) fn skipped(&self, skipped: Skipped) {
-        self.with(|draft| draft.skipped(skipped));
+        self.with(|draft| draft.skipped(skipped.shown(host::now())));
     }
 
     /// Notes a warning for the reader of the record.

@@ -51,12 +51,13 @@ pub(crate) fn plan(
     let spent = |to: AttemptParts<'_>| {
         ledger::with_spent(instance, |spent| {
             // If nothing is known to be spent, the charges need not be worked out.
-            if spent.is_calm(at.now_ms) { None } else { estimate.of_attempt(to, at).known_spent(spent, at.now_ms) }
+            let now_ms = at.now.steady_ms;
+            if spent.is_calm(now_ms) { None } else { estimate.of_attempt(to, at).known_spent(spent, now_ms) }
         })
     };
     let expires = |to: AttemptParts<'_>| {
         let charges = estimate.draws_on(to, at);
-        allowances::with(instance, |allowances| allowances.expires_ms(&charges, at.now_ms))
+        allowances::with(instance, |allowances| allowances.expires_ms(&charges, at.now.steady_ms))
     };
     if catalog.may_order_by(Strategy::Quota, model) {
         allowances::refresh(instance, catalog, at);
@@ -82,7 +83,7 @@ pub(crate) fn plan(
         proxies: instance.host.reads_instructions,
         spent: &spent,
         expires: &expires,
-        now_ms: at.now_ms,
+        now: at.now,
         draw,
         owner: request.owner,
     };

@@ -76,7 +76,7 @@ impl Trial<'_> {
         let candidate = candidate(target, credential, &call.model);
         let attempt = candidate.attempt(0);
         let candidates = Candidates { list: vec![candidate], ..Candidates::default() };
-        open.decided(model, DecisionRecord::of(&candidates, model.strategy, snapshot.version));
+        open.decided(model, DecisionRecord::of(&candidates, model.strategy, snapshot.version, host::now()));
         let to = attempt.parts();
         let of = health::peek(instance, |health| Subjects::to(to, call.operation, health));
         // A paused way to the provider is part of what is tested.

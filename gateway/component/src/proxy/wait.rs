@@ -100,7 +100,7 @@ impl Wait {
     }
 
     async fn wait_until(&self, due_ms: i64) -> bool {
-        let due_in_ms = u64::try_from(due_ms.saturating_sub(host::unix_ms())).unwrap_or(0);
+        let due_in_ms = u64::try_from(due_ms.saturating_sub(host::steady_ms())).unwrap_or(0);
         let mut pause_ms = due_in_ms.max(wait::look_ms(self.turns.get()));
         // A call whose wait would be too long takes no place in line.
         let Some(ticket) = Some(()).filter(|()| due_in_ms <= self.left_ms.get()).and_then(|()| self.join(due_ms))
@@ -113,7 +113,7 @@ impl Wait {
             let took_ms = host::now_ms().saturating_sub(start_ms).max(1);
             self.waited_ms.set(self.waited_ms.get().saturating_add(took_ms));
             self.left_ms.set(self.left_ms.get().saturating_sub(took_ms));
-            match self.instance.lines.with(&self.model, |line| line.turn_in_ms(ticket, host::unix_ms())) {
+            match self.instance.lines.with(&self.model, |line| line.turn_in_ms(ticket, host::steady_ms())) {
                 None => {
                     self.turns.set(self.turns.get().saturating_add(1));
                     return true;

@@ -464,7 +464,7 @@ pub(crate) async fn accept(instance: &Instance, document: &Document, base: u64) 
 
 /// Claims a version: the first of two writers gets it. Without a database the last one wins.
 async fn claim(instance: &Instance, version: u64) -> Result<(), Refusal> {
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     let parameters = vec![database::number(Some(version)), Value::Integer(now_ms), Value::Integer(now_ms - CLAIM_MS)];
     match database::rows(instance, CLAIM, parameters).await {
         Ok(rows) if rows.is_empty() => Err(changed_meanwhile()),

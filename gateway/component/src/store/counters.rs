@@ -22,7 +22,7 @@ const KEPT_MS: i64 = 7 * NOT_THERE_MS;
 
 /// Takes the turn to ask about an account, unless the last turn was less than `every_ms` ago.
 pub(crate) async fn claim(instance: &Instance, account: &str, every_ms: u64) -> bool {
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     let parameters = vec![
         Value::Text(account.to_owned()),
         Value::Integer(now_ms),
@@ -34,13 +34,13 @@ pub(crate) async fn claim(instance: &Instance, account: &str, every_ms: u64) -> 
 
 /// Notes that the provider does not know the path.
 pub(crate) async fn not_there(instance: &Instance, account: &str) {
-    let later = Value::Integer(host::unix_ms().saturating_add(NOT_THERE_MS));
+    let later = Value::Integer(host::steady_ms().saturating_add(NOT_THERE_MS));
     // If this fails the provider is asked again sooner, which does no harm.
     let _ = database::write(instance, PUT_OFF, vec![Value::Text(account.to_owned()), later]).await;
 }
 
 /// Forgets accounts that are no longer asked about.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), database::Trouble> {
-    let oldest = Value::Integer(host::unix_ms().saturating_sub(KEPT_MS));
+    let oldest = Value::Integer(host::steady_ms().saturating_sub(KEPT_MS));
     database::write(instance, SWEEP, vec![oldest]).await
 }

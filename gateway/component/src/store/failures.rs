@@ -56,7 +56,7 @@ pub(super) fn changed(instance: &Rc<Instance>, before: &BTreeMap<Subject, u32>, 
 }
 
 async fn write(instance: &Instance, failed: Vec<String>, over: Vec<String>) -> Result<(), Trouble> {
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     let has_failed = !failed.is_empty();
     for subject in failed {
         let row =
@@ -74,6 +74,6 @@ async fn write(instance: &Instance, failed: Vec<String>, over: Vec<String>) -> R
 
 /// Forgets those of long ago.
 pub(super) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    let oldest = host::unix_ms().saturating_sub(FAILURES_KEPT_MS);
+    let oldest = host::steady_ms().saturating_sub(FAILURES_KEPT_MS);
     database::write(instance, SWEEP, vec![Value::Integer(oldest)]).await
 }

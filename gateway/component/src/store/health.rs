@@ -67,7 +67,7 @@ pub(crate) struct HealthStore {
     /// The time of the last write on the monotonic clock, which may begin with the instance; `None` if there was none.
     published_ms: Cell<Option<u64>>,
     /// The subjects that changed here and are not written yet, and those that are being written; each with the time up
-    /// to which it is known, in Unix milliseconds.
+    /// to which it is known, on the steady clock.
     unpublished: RefCell<[BTreeMap<Subject, i64>; 2]>,
     /// How many subjects this instance has published.
     writes: Cell<u64>,
@@ -77,7 +77,9 @@ pub(crate) struct HealthStore {
 impl HealthStore {
     /// Changes health, and queues the subjects that changed.
     fn change<T>(&self, act: impl FnOnce(&mut Health) -> T) -> T {
-        act(&mut self.health.borrow_mut())
+        let mut health = self.health.borrow_mut();
+        health.set_ahead(host::now().ahead_ms());
+        act(&mut health)
     }
 
     /// Whether anything must be written. What must be is then counted as being written.
@@ -108,6 +110,7 @@ fn learn<T>(instance: &Rc<Instance>, act: impl FnOnce(&mut Health) -> T) -> T {
 
 /// Takes over what other instances learned, unless that was done a moment ago.
 pub(crate) async fn look(instance: &Rc<Instance>) {
+    instance.store.health.change(|_| ());
     if instance.store.health.looks.is_due() {
         look_now(instance).await;
     }
@@ -144,7 +147,7 @@ async fn take_over(instance: &Rc<Instance>) {
             continue;
         }
         let is_unpublished = |subject: &Subject| known.unpublished.borrow().iter().any(|set| set.contains_key(subject));
-        let now_ms = host::unix_ms();
+        let now_ms = host::steady_ms();
         let changed = known.change(|health| health.merge_but(&cleared, published, is_unpublished, now_ms));
         publish_from(instance, changed);
         known.seen.replace(stamp);
@@ -183,7 +186,7 @@ pub(crate) fn turns_taken(instance: &Instance, turns: u64) {
 
 /// Takes over failures in a row that were counted elsewhere.
 pub(super) fn recall_failing(instance: &Instance, subject: Subject, failures: u32, at_ms: i64) {
-    instance.store.health.change(|health| health.recall_failing(subject, failures, at_ms, host::unix_ms()));
+    instance.store.health.change(|health| health.recall_failing(subject, failures, at_ms, host::steady_ms()));
 }
 
 /// Reads health and the rotation without taking a turn.
@@ -215,7 +218,7 @@ pub(crate) fn with_budget<T>(instance: &Instance, model: &str, act: impl FnOnce(
 
 /// Notes a call of this model, which increases the model's retry budget.
 pub(crate) fn count_call(instance: &Instance, model: &str) {
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     with_budget(instance, model, |_, budget| budget.call(now_ms));
 }
 
@@ -231,17 +234,17 @@ pub(crate) fn note(instance: &Rc<Instance>, of: &Subjects, verdict: Verdict, mes
 
 /// The latencies of targets.
 pub(crate) fn latencies(instance: &Instance) -> Vec<TargetLatency> {
-    peek(instance, |health| health.latencies(host::unix_ms()))
+    peek(instance, |health| health.latencies(host::steady_ms()))
 }
 
 /// Takes over the latencies that other instances measured.
 pub(crate) fn merge_latencies(instance: &Instance, others: Vec<TargetLatency>) {
-    instance.store.health.change(|health| health.merge_latencies(others, host::unix_ms()));
+    instance.store.health.change(|health| health.merge_latencies(others, host::steady_ms()));
 }
 
 /// Notes limits that are used up, as a provider told in a good answer.
 pub(crate) fn used_up(instance: &Rc<Instance>, of: &Subjects, signals: &[LimitSignal]) {
-    let changed = learn(instance, |health| health.used_up(of, signals, host::unix_ms()));
+    let changed = learn(instance, |health| health.used_up(of, signals, host::steady_ms()));
     publish(instance, changed);
 }
 
@@ -280,7 +283,7 @@ pub(crate) fn begun(instance: &Rc<Instance>, of: &Subjects, started_ms: i64, too
 }
 
 fn at(instance: &Instance, started_ms: i64) -> AttemptTime {
-    AttemptTime { started_ms, now_ms: host::unix_ms(), jitter: instance.random.fraction() }
+    AttemptTime { started_ms, now_ms: host::steady_ms(), jitter: instance.random.fraction() }
 }
 
 /// Clears one subject, or all. Returns those that were in trouble.
@@ -300,7 +303,7 @@ pub(crate) async fn reset(instance: &Rc<Instance>, subject: Option<&Subject>) ->
 /// clear again.
 async fn tell_cleared(instance: &Instance, subjects: Option<&[Subject]>) {
     let Ok(Some(store)) = key_value::open(instance).await else { return };
-    let (mut cleared, now_ms) = (cleared(&store).await, host::unix_ms());
+    let (mut cleared, now_ms) = (cleared(&store).await, host::steady_ms());
     match subjects {
         None => cleared.add(None, now_ms),
         Some([]) => return,
@@ -345,13 +348,13 @@ pub(crate) async fn forget_moved(instance: &Rc<Instance>, older: &Catalog, newer
 
 /// Forgets what ended long ago.
 pub(crate) fn forget(instance: &Rc<Instance>) {
-    publish(instance, learn(instance, |health| health.forget(host::unix_ms())));
+    publish(instance, learn(instance, |health| health.forget(host::steady_ms())));
 }
 
 /// Claims the probe of a subject for one call, so that no other call probes it too. `Err` says until when another call
 /// does.
 pub(crate) async fn claim_probe(instance: &Instance, subject: &Subject) -> Result<(), i64> {
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     let known = &instance.store.health;
     if let Availability::Not(_, until_ms) = peek(instance, |health| health.availability(subject, now_ms)) {
         return Err(until_ms);
@@ -384,7 +387,7 @@ fn publish(instance: &Rc<Instance>, changed: Vec<Subject>) {
     if changed.is_empty() {
         return;
     }
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     publish_from(instance, changed.into_iter().map(|subject| (subject, now_ms)).collect());
 }
 
@@ -448,7 +451,7 @@ async fn write_changes(instance: &Instance) {
 async fn began_after(store: &Open, name: &str, changed_ms: i64) -> bool {
     let bytes = store.get(name).await.ok().flatten();
     let standing: Option<Standing> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    standing.is_some_and(|standing| standing.at_ms > changed_ms && standing.at_ms <= host::unix_ms())
+    standing.is_some_and(|standing| standing.at_ms > changed_ms && standing.at_ms <= host::steady_ms())
 }
 
 /// Tells other instances that there is something to look at, if there never was.
@@ -469,6 +472,6 @@ pub(crate) async fn tell_given_back(instance: &Instance) {
 
 /// Changes the stamp, so that other instances look.
 async fn stamp(instance: &Instance, store: &Open) {
-    let stamp = format!("{}-{:016x}", host::unix_ms(), instance.random.draw());
+    let stamp = format!("{}-{:016x}", host::steady_ms(), instance.random.draw());
     let _ = store.set(STAMP, stamp).await;
 }

@@ -25,7 +25,8 @@ const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Notes that a target refused a parameter. What it said is not kept, since that may repeat the prompt.
 pub(crate) async fn save(instance: &Instance, to: (String, String), parameter: String) {
     let (provider, model) = to;
-    let row = vec![Value::Text(provider), Value::Text(model), Value::Text(parameter), Value::Integer(host::unix_ms())];
+    let row =
+        vec![Value::Text(provider), Value::Text(model), Value::Text(parameter), Value::Integer(host::steady_ms())];
     if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(instance, SAVE, row).await {
         host::log(&format!("a parameter that a target refused was not noted: {trouble}"));
     }
@@ -51,7 +52,7 @@ pub(crate) async fn forget(instance: &Instance, provider: &str, model: &str, par
 
 /// Deletes what is old.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    database::write(instance, SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await
+    database::write(instance, SWEEP, vec![Value::Integer(host::steady_ms() - KEPT_MS)]).await
 }
 
 fn view(row: Row) -> Option<RefusedParameterView> {
@@ -61,6 +62,6 @@ fn view(row: Row) -> Option<RefusedParameterView> {
         model: columns.text()?,
         parameter: columns.text()?,
         calls: columns.number()?,
-        last_ms: columns.integer()?,
+        last_ms: host::now().shown_ms(columns.integer()?),
     })
 }

@@ -88,8 +88,8 @@ pub(crate) enum Reservation {
 
 /// The present time in the form that quotas need.
 pub(crate) fn moment(instance: &Instance, snapshot: &catalog::Snapshot) -> Moment {
-    let (now_ms, total_ms_max) = (host::unix_ms(), snapshot.catalog.total_ms_max());
-    Moment { now_ms, total_ms_max, boot_ms: instance.host.boot_ms(), slot: None }
+    let (now, total_ms_max) = (host::now(), snapshot.catalog.total_ms_max());
+    Moment { now, total_ms_max, boot_ms: instance.host.boot_ms(), slot: None }
 }
 
 /// Makes all charges of an attempt, or none.
@@ -207,7 +207,7 @@ pub(crate) fn forget_spent(instance: &Instance) {
 
 /// Gives back what the call of this id still holds, because it ended without doing so.
 pub(crate) async fn release(instance: &Instance, call: &str) -> Result<(), Trouble> {
-    match quota::slot(call) {
+    match quota::slot(call, host::now()) {
         Some(slot) => database::write(instance, RELEASE, vec![Value::Integer(slot)]).await,
         None => Ok(()),
     }
@@ -221,11 +221,11 @@ pub(crate) async fn sweep(instance: &Rc<Instance>) -> Result<usize, Trouble> {
     let known = parameter(&quota::all(&snapshot.catalog, at));
     let mut deleted = 0;
     loop {
-        let oldest = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_MS));
-        let oldest_credit = Value::Integer(at.now_ms.saturating_sub(UNKNOWN_CREDIT_MS));
+        let oldest = Value::Integer(at.now.steady_ms.saturating_sub(UNKNOWN_MS));
+        let oldest_credit = Value::Integer(at.now.steady_ms.saturating_sub(UNKNOWN_CREDIT_MS));
         let ahead_ms = if at.boot_ms.is_some() { AHEAD_MS } else { SLACK_MS };
         let first_held = Value::Integer(at.first_held());
-        let last_held = Value::Integer(quota::first_slot(at.now_ms.saturating_add(ahead_ms)));
+        let last_held = Value::Integer(quota::first_slot(at.now.steady_ms.saturating_add(ahead_ms)));
         let slack = Value::Integer(SLACK_MS);
         let ahead = Value::Integer(ahead_ms);
         let parameters = vec![known.clone(), slack, oldest, oldest_credit, first_held, last_held, ahead];

@@ -243,7 +243,7 @@ pub(crate) async fn end(
 /// Maintains after a response on hosts that do not ask for maintenance: at most once a minute over all instances. The
 /// database decides which instance does it, since instances come and go there.
 pub(crate) async fn maintain_lazily(instance: &Rc<Instance>, kept: (Retention, BodiesRetention)) {
-    let now_ms = host::unix_ms();
+    let now_ms = host::steady_ms();
     let maintained_ms = &instance.store.records.maintained_ms;
     if instance.host.asks_for_maintenance || now_ms - maintained_ms.get() < MAINTENANCE_MS {
         return;
@@ -268,7 +268,7 @@ pub(crate) async fn maintain(
     stats::gather(instance).await?;
     bodies::sweep(instance, kept_bodies, retention.days).await?;
     let deleted = sweep(instance, retention.days).await? + shrink(instance, retention.bytes_max).await?;
-    let now_ms = Value::Integer(host::unix_ms());
+    let now_ms = Value::Integer(host::steady_ms());
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
     quota::sweep(instance).await?;
     responses::sweep(instance).await?;
@@ -405,5 +405,5 @@ fn view(row: Found) -> RecordView {
         tokens_per_second: row.real(),
         warnings: row.text().map(StoredJson::read),
     };
-    view.now(row.integer(), host::unix_ms())
+    view.now(row.integer(), host::steady_ms())
 }

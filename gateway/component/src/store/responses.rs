@@ -31,7 +31,7 @@ pub(crate) async fn save(instance: &Instance, id: String, key: &str, owner: Resp
     let ResponseOwner { provider, credential } = owner;
     let row = vec![
         Value::Text(id),
-        Value::Integer(host::unix_ms()),
+        Value::Integer(host::steady_ms()),
         Value::Text(key.to_owned()),
         Value::Text(provider),
         text(credential),
@@ -103,5 +103,5 @@ pub(crate) async fn owner_before(
 
 /// Deletes what no provider stores any more.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    database::rows(instance, SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await.map(drop)
+    database::rows(instance, SWEEP, vec![Value::Integer(host::steady_ms() - KEPT_MS)]).await.map(drop)
 }

@@ -32,7 +32,7 @@ const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Notes who sealed what an answer holds.
 pub(crate) async fn save(instance: &Instance, seals: &[SealId], maker: SealMaker) {
     let SealMaker { place, account, profile } = maker;
-    let now_ms = Value::Integer(host::unix_ms());
+    let now_ms = Value::Integer(host::steady_ms());
     let row = vec![list(seals), now_ms, Value::Text(place), text(account), Value::Text(profile)];
     if let Err(trouble @ (Trouble::Busy | Trouble::Failed(_))) = database::write(instance, SAVE, row).await {
         host::log(&format!("the origin of an answer's sealed reasoning could not be stored: {trouble}"));
@@ -72,7 +72,7 @@ fn maker(row: Row) -> Option<(SealId, SealMaker)> {
 /// Deletes what is no longer kept.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
     for _ in 0..SWEEPS_MAX {
-        let swept = database::rows(instance, SWEEP, vec![Value::Integer(host::unix_ms() - KEPT_MS)]).await?;
+        let swept = database::rows(instance, SWEEP, vec![Value::Integer(host::steady_ms() - KEPT_MS)]).await?;
         if swept.len() < SWEEP_ROWS {
             break;
         }

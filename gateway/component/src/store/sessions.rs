@@ -40,6 +40,7 @@ pub(crate) struct New<'a> {
     pub(crate) is_link: bool,
     pub(crate) opened: Opened,
     pub(crate) at_ms: i64,
+    /// When it ends, on the steady clock.
     pub(crate) until_ms: i64,
     pub(crate) client: Option<String>,
     pub(crate) user_agent: Option<String>,
@@ -71,7 +72,7 @@ pub(crate) async fn use_link(instance: &Instance, secret: &str) -> Result<Option
 }
 
 async fn one(instance: &Instance, sql: &str, secret: &str) -> Result<Option<Opened>, Refusal> {
-    let parameters = vec![Value::Text(hash(secret)), Value::Integer(host::unix_ms())];
+    let parameters = vec![Value::Text(hash(secret)), Value::Integer(host::steady_ms())];
     let rows = database::rows(instance, sql, parameters).await.map_err(|trouble| unavailable(&trouble))?;
     Ok(rows.into_iter().next().and_then(opened))
 }
@@ -88,7 +89,7 @@ pub(crate) struct Listed {
 
 /// Those that have not ended, newest first.
 pub(crate) async fn list(instance: &Instance) -> Result<Vec<Listed>, Refusal> {
-    let rows = database::rows(instance, LIST, vec![Value::Integer(host::unix_ms())]).await;
+    let rows = database::rows(instance, LIST, vec![Value::Integer(host::steady_ms())]).await;
     Ok(rows.map_err(|trouble| unavailable(&trouble))?.into_iter().filter_map(listed).collect())
 }
 
@@ -106,7 +107,7 @@ pub(crate) async fn end_named(instance: &Instance, id: &str) -> Result<bool, Ref
 
 /// Deletes what has ended.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    database::rows(instance, SWEEP, vec![Value::Integer(host::unix_ms())]).await.map(drop)
+    database::rows(instance, SWEEP, vec![Value::Integer(host::steady_ms())]).await.map(drop)
 }
 
 fn unavailable(trouble: &Trouble) -> Refusal {
@@ -126,7 +127,7 @@ fn listed(row: Row) -> Option<Listed> {
         hash: columns.text()?,
         key: columns.text(),
         at_ms: columns.integer()?,
-        until_ms: columns.integer()?,
+        until_ms: host::now().shown_ms(columns.integer()?),
         client: columns.text(),
         user_agent: columns.text(),
     })

@@ -56,7 +56,7 @@ fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<
 
 /// Notes what a provider told about its limits.
 pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSignal>) {
-    let is_news = instance.store.signals.learnt.borrow_mut().learn(of, signals, host::unix_ms());
+    let is_news = instance.store.signals.learnt.borrow_mut().learn(of, signals, host::steady_ms());
     if is_news {
         publish(instance);
     }
@@ -65,7 +65,7 @@ pub(crate) fn learn(instance: &Rc<Instance>, of: &Subjects, signals: Vec<LimitSi
 /// Takes over numbers that a provider counts itself.
 pub(crate) fn reported(instance: &Rc<Instance>, reported: Vec<ReportedLimit>) {
     if !reported.is_empty() {
-        instance.store.signals.reported.borrow_mut().merge(reported, host::unix_ms());
+        instance.store.signals.reported.borrow_mut().merge(reported, host::steady_ms());
         publish(instance);
     }
 }
@@ -124,8 +124,8 @@ pub(crate) async fn look_now(instance: &Instance) {
 async fn take_over(instance: &Instance, store: &Open) {
     let Ok(Some(bytes)) = store.get(KEY).await else { return };
     let Signals { learnt: others, latencies, reported } = serde_json::from_slice(&bytes).unwrap_or_default();
-    instance.store.signals.learnt.borrow_mut().merge(others, host::unix_ms());
-    instance.store.signals.reported.borrow_mut().merge(reported, host::unix_ms());
+    instance.store.signals.learnt.borrow_mut().merge(others, host::steady_ms());
+    instance.store.signals.reported.borrow_mut().merge(reported, host::steady_ms());
     health::merge_latencies(instance, latencies);
 }
 

@@ -20,7 +20,7 @@ const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Takes a turn of this model.
 pub(crate) async fn take(instance: &Instance, model: &Model) {
-    let parameters = vec![Value::Text(model.name.to_string()), Value::Integer(host::unix_ms())];
+    let parameters = vec![Value::Text(model.name.to_string()), Value::Integer(host::steady_ms())];
     match database::rows(instance, TAKE, parameters).await {
         Ok(rows) => health::turns_taken(instance, number(rows)),
         // Without a database each instance goes on with its own turns; one that has none may begin anywhere.
@@ -43,6 +43,6 @@ fn number(rows: Vec<Row>) -> u64 {
 
 /// Forgets those of models that nobody asks for.
 pub(super) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    let oldest = host::unix_ms().saturating_sub(KEPT_MS);
+    let oldest = host::steady_ms().saturating_sub(KEPT_MS);
     database::write(instance, SWEEP, vec![Value::Integer(oldest)]).await
 }

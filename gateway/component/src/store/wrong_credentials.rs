@@ -39,6 +39,6 @@ pub(crate) async fn failed(instance: &Instance, address: IpAddr, now_ms: i64) ->
 
 /// Forgets those of long ago.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), Trouble> {
-    let oldest = host::unix_ms().saturating_sub(KEPT_MS);
+    let oldest = host::steady_ms().saturating_sub(KEPT_MS);
     database::write(instance, SWEEP, vec![Value::Integer(oldest), Value::Integer(KEPT_MAX)]).await
 }

@@ -4,20 +4,22 @@
 use jiff::Timestamp;
 
 use crate::candidate::{SkipReason, Skipped};
+use crate::clock::Now;
 use crate::refusal::{RETRY_AFTER_MAX_S, Refusal, Reply, UNTIL, until};
 use crate::state::State;
 
 /// The refusal of a call of `model` that no target can serve; `record` is the call's id, if it is recorded.
-pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms: i64) -> Refusal {
-    let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now_ms)).collect();
+pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now: Now) -> Refusal {
+    let each: Vec<String> = skipped.iter().map(|skipped| describe(skipped, now)).collect();
     let reasons = if each.is_empty() { "it has no target".to_owned() } else { each.join("; ") };
     let is = |reason: SkipReason| skipped.iter().any(|skipped| skipped.reason == reason);
     let Some(until_ms) = first_back_ms(skipped) else {
         let refusal = for_good(model, &reasons, record, is);
         // Its time says when llmio itself will try again what was refused.
-        return Refusal { until_ms: skipped.iter().filter_map(|skipped| skipped.until_ms).min(), ..refusal };
+        let until_ms = skipped.iter().filter_map(|skipped| skipped.until_ms).min();
+        return Refusal { until_ms: until_ms.map(|until_ms| now.shown_ms(until_ms)), ..refusal };
     };
-    let wait_s = wait_s(until_ms, now_ms);
+    let wait_s = wait_s(until_ms, now);
     let message = format!(
         "No provider can serve model {model:?} now: {reasons}. The first is back in {}. More credentials or targets in \
          the catalog help{}.",
@@ -31,26 +33,26 @@ pub fn exhausted(model: &str, skipped: &[Skipped], record: Option<&str>, now_ms:
     } else {
         Refusal::unavailable("no_target", message).ended(State::NoTarget)
     };
-    refusal.back_at(until_ms, wait_s)
+    refusal.back_at(now.shown_ms(until_ms), wait_s)
 }
 
 /// Adds to an answer of a call that met nothing but rate limits when the first of all targets can be used again, which
 /// need not be the target that answered.
-pub fn come_back(reply: &mut Reply, skipped: &[Skipped], now_ms: i64) {
+pub fn come_back(reply: &mut Reply, skipped: &[Skipped], now: Now) {
     let Some(until_ms) = first_back_ms(skipped) else { return };
     reply.headers.retain(|(name, _)| !name.starts_with("retry-after") && name != "x-should-retry" && name != UNTIL);
-    match wait_s(until_ms, now_ms) {
+    match wait_s(until_ms, now) {
         wait_s @ ..=RETRY_AFTER_MAX_S => {
             reply.headers.push(("retry-after".to_owned(), wait_s.to_string().into_bytes()));
         }
         _ => {
-            reply.headers.extend(until(until_ms).map(|until| (UNTIL.to_owned(), until.into_bytes())));
+            reply.headers.extend(until(now.shown_ms(until_ms)).map(|until| (UNTIL.to_owned(), until.into_bytes())));
             reply.headers.push(("x-should-retry".to_owned(), b"false".to_vec()));
         }
     }
 }
 
-/// When the first of these can be used again, in Unix milliseconds; `None` if none can without an operator. What an
+/// When the first of these can be used again, on the steady clock; `None` if none can without an operator. What an
 /// operator must repair is tried again now and then, but no caller is told to wait for that.
 fn first_back_ms(skipped: &[Skipped]) -> Option<i64> {
     skipped.iter().filter(|skipped| !needs_operator(skipped.reason)).filter_map(|skipped| skipped.until_ms).min()
@@ -107,7 +109,7 @@ fn for_good(model: &str, reasons: &str, record: Option<&str>, is: impl Fn(SkipRe
     refusal.without_retry().ended(State::NoTarget)
 }
 
-fn describe(skipped: &Skipped, now_ms: i64) -> String {
+fn describe(skipped: &Skipped, now: Now) -> String {
     let why = match skipped.reason {
         SkipReason::TargetDisabled => "is disabled",
         SkipReason::ProviderDisabled => "has a disabled provider",
@@ -132,20 +134,20 @@ fn describe(skipped: &Skipped, now_ms: i64) -> String {
         SkipReason::Safeguards => "does not give the safeguards that are asked for",
         SkipReason::Unpriced => "has no known price, which the budget of the key needs",
     };
-    let until = skipped.until_ms.and_then(|until_ms| Some(format!(" until {}", moment(until_ms, now_ms)?)));
+    let until = skipped.until_ms.and_then(|until_ms| Some(format!(" until {}", moment(until_ms, now)?)));
     let message = skipped.message.as_ref().map(|message| format!(" ({message})"));
     format!("{} {why}{}{}", skipped.target, message.unwrap_or_default(), until.unwrap_or_default())
 }
 
-/// A time in the future for people: `2026-11-24 14:00:01 UTC (in 3 h)`.
-pub(super) fn moment(until_ms: i64, now_ms: i64) -> Option<String> {
-    let at = Timestamp::from_millisecond(until_ms).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    Some(format!("{at} (in {})", human(wait_s(until_ms, now_ms))))
+/// A time in the future for people, by their clock: `2026-11-24 14:00:01 UTC (in 3 h)`.
+pub(super) fn moment(until_ms: i64, now: Now) -> Option<String> {
+    let at = Timestamp::from_millisecond(now.shown_ms(until_ms)).ok()?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    Some(format!("{at} (in {})", human(wait_s(until_ms, now))))
 }
 
 /// Whole seconds to wait, at least one.
-pub(super) fn wait_s(until_ms: i64, now_ms: i64) -> u64 {
-    u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0).div_ceil(1000).max(1)
+pub(super) fn wait_s(until_ms: i64, now: Now) -> u64 {
+    u64::try_from(until_ms.saturating_sub(now.steady_ms)).unwrap_or(0).div_ceil(1000).max(1)
 }
 
 fn human(seconds: u64) -> String {
@@ -169,7 +171,7 @@ mod tests {
     }
 
     fn refusal(skipped: &[Skipped]) -> Refusal {
-        exhausted("m", skipped, Some("r-1"), NOW_MS)
+        exhausted("m", skipped, Some("r-1"), Now::of_wall(NOW_MS))
     }
 
     #[test]
@@ -252,7 +254,7 @@ mod tests {
                 .fold(Reply::new(429, "application/json", "{}"), |reply, (name, value)| reply.with(name, value));
             let skipped =
                 [skipped("a/x", SkipReason::Cooling, Some(200)), skipped("b/y", SkipReason::Cooling, until_s)];
-            come_back(&mut reply, &skipped, NOW_MS);
+            come_back(&mut reply, &skipped, Now::of_wall(NOW_MS));
             let others = reply.headers.into_iter().filter(|(name, _)| name != "content-type");
             others.map(|(name, value)| (name, String::from_utf8(value).expect("text"))).collect::<Vec<_>>()
         };

@@ -132,7 +132,14 @@ fn walk_on(
     let mut attempted = vec![(failover.first().expect("a candidate"), 0)];
     for outcome in outcomes {
         let verdict = verdict(&outcome, ASKED);
-        let retry = RetryContext { time_left: true, now_ms: 0, jitter: 0.5, budget: &mut *budget, able, is_repeated };
+        let retry = RetryContext {
+            time_left: true,
+            now: Now::of_wall(0),
+            jitter: 0.5,
+            budget: &mut *budget,
+            able,
+            is_repeated,
+        };
         match failover.judge("p/m", outcome, verdict, retry) {
             Decision::Try(next, after_ms) => attempted.push((next, after_ms)),
             end => return (attempted, end),
@@ -334,7 +341,7 @@ fn nothing_is_tried_once_the_total_time_is_used_up() {
     failover.first();
     let retry = RetryContext {
         time_left: false,
-        now_ms: 0,
+        now: Now::of_wall(0),
         jitter: 0.5,
         budget: &mut RetryBudget::default(),
         able: &|_| true,

@@ -13,7 +13,7 @@ const KNOWN_MAX: usize = 256;
 /// A time further in the future than this, by clocks that differ a little, means that a clock was set back.
 const AHEAD_MS: i64 = 1_000;
 
-/// When subjects were cleared, in the published form. Times are Unix milliseconds.
+/// When subjects were cleared, in the published form. Times are those of the steady clock.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClearTimes {
@@ -79,6 +79,7 @@ mod tests {
             until_ms: at_ms + 300_000,
             at_ms,
             looked_ms: None,
+            ahead_ms: 0,
             step: 0,
             message: "401".to_owned(),
         }

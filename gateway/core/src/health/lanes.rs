@@ -69,7 +69,11 @@ impl Health {
             // OpenAI tells when a bucket is full again, although it has something again much sooner.
             let wait_ms = if hint.is_reset { hint.wait_ms } else { hint.wait_ms.min(BUCKET_MS_MAX) };
             let until_ms = now_ms.saturating_add_unsigned(wait_ms);
-            if self.troubled.get(subject).is_none_or(|known| known.ends_ms(now_ms) < until_ms || known.is_due(now_ms)) {
+            if self
+                .troubled
+                .get(subject)
+                .is_none_or(|known| known.ends_ms(now_ms) < until_ms || known.is_due(self.moment(now_ms)))
+            {
                 let (message, hint_ms) = (describe_used_up(&signals), Some(wait_ms));
                 let blame = Blame { trouble: Trouble::Spent, hint_ms, backoff: &LANE_MS, message: &message, now_ms };
                 changed.extend(self.trouble(subject, blame));

@@ -27,7 +27,7 @@ pub struct TargetLatency {
     pub is_streamed: bool,
     /// The weighted mean, in milliseconds.
     pub first_content_ms: f64,
-    /// When the last sample came, in Unix milliseconds.
+    /// When the last sample came, on the steady clock.
     pub as_of_ms: i64,
 }
 
@@ -104,7 +104,7 @@ impl Health {
         self.latencies.streams.get(target)?.value_ms(now_ms)
     }
 
-    /// When a latency of a target was last measured, in Unix milliseconds.
+    /// When a latency of a target was last measured, on the steady clock.
     pub fn measured_ms(&self, target: &Subject, streamed: bool) -> Option<i64> {
         let Latencies { streams, wholes } = &self.latencies;
         (if streamed { streams } else { wholes }).get(target)?.at_ms

@@ -23,7 +23,7 @@ impl Health {
         let Some(standing) = self.troubled.get(subject) else { return Availability::Able };
         let trouble = standing.trouble;
         if now_ms < standing.until_ms {
-            return match standing.is_due(now_ms) {
+            return match standing.is_due(self.moment(now_ms)) {
                 true => self.probe_of(subject, trouble, standing.ends_ms(now_ms), now_ms),
                 false => Availability::Not(trouble, standing.until_ms),
             };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
 use super::{Health, Subject};
+use crate::clock::Now;
 use crate::verdict::Hint;
 
 /// The longest wait that is believed, unless it is the reset of a quota.
@@ -40,13 +41,16 @@ pub enum Trouble {
 pub struct Standing {
     /// Why it cannot be used.
     pub trouble: Trouble,
-    /// When the trouble ends, in Unix milliseconds.
+    /// When the trouble ends, on the steady clock.
     pub until_ms: i64,
     /// When the trouble began.
     pub at_ms: i64,
     /// When a call last tried it before that time and failed in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_ms: Option<i64>,
+    /// How far the wall clock was ahead of the steady one when an attempt last told something about it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ahead_ms: i64,
     /// How many times in a row it came to this, from 0. It doubles the wait.
     pub step: u32,
     /// The last status or error, never a body.
@@ -65,25 +69,29 @@ impl Standing {
         self.looked_ms.unwrap_or(self.at_ms).max(self.at_ms)
     }
 
-    /// Whether the trouble began in the future, because the clock was set back. Then it is unknown how much of it is
-    /// over.
-    pub(super) fn is_ahead(&self, now_ms: i64) -> bool {
-        self.last_failed_ms() > now_ms.saturating_add(AHEAD_MS)
+    /// Whether the trouble began at a time that is still to come, because the clock was set back. Without a steady clock
+    /// it is unknown how much of it is over; with one, it may have come of the wrong time, as with certificates.
+    pub(super) fn is_ahead(&self, now: Now) -> bool {
+        self.last_failed_ms().saturating_add(self.ahead_ms) > now.wall_ms.saturating_add(AHEAD_MS)
     }
 
     /// Notes that a call tried it again and failed in the same way, if that was due.
-    fn look(&mut self, now_ms: i64) -> bool {
-        let is_due = self.is_due(now_ms);
+    fn look(&mut self, now: Now) -> bool {
+        let is_due = self.is_due(now);
         if is_due {
-            self.looked_ms = Some(now_ms);
+            (self.looked_ms, self.ahead_ms) = (Some(now.steady_ms), now.ahead_ms());
         }
         is_due
     }
 
     /// Whether a call should try it before its time, since providers may recover early and clocks may be corrected.
-    pub(super) fn is_due(&self, now_ms: i64) -> bool {
-        self.is_ahead(now_ms) || now_ms >= self.last_failed_ms().saturating_add(LOOK_MS)
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        self.is_ahead(now) || now.steady_ms >= self.last_failed_ms().saturating_add(LOOK_MS)
     }
+}
+
+fn is_zero(ms: &i64) -> bool {
+    *ms == 0
 }
 
 /// What a failure means for the subject that it speaks about.
@@ -108,7 +116,7 @@ impl Blame<'_> {
             && known.ends_ms(self.now_ms) > self.now_ms.saturating_add_unsigned(wait_ms)
     }
 
-    fn standing(&self, step: u32) -> Standing {
+    fn standing(&self, step: u32, ahead_ms: i64) -> Standing {
         let Blame { trouble, hint_ms, backoff, message, now_ms } = *self;
         let wait_ms = match hint_ms {
             // A breaker is never probed before its own wait is over, however short the wait that was told.
@@ -117,7 +125,7 @@ impl Blame<'_> {
             None => backoff.wait_ms(step),
         };
         let until_ms = now_ms.saturating_add_unsigned(wait_ms);
-        Standing { trouble, until_ms, at_ms: now_ms, looked_ms: None, step, message: message.to_owned() }
+        Standing { trouble, until_ms, at_ms: now_ms, looked_ms: None, ahead_ms, step, message: message.to_owned() }
     }
 }
 
@@ -125,16 +133,16 @@ impl Health {
     /// Puts a subject in trouble, or extends its trouble. Calls that were under way when it began say the same once
     /// more: that is no further step, and only a wait that was told can extend the trouble.
     pub(super) fn trouble(&mut self, subject: &Subject, blame: Blame<'_>) -> Vec<Subject> {
-        let now_ms = blame.now_ms;
+        let (now_ms, now) = (blame.now_ms, self.moment(blame.now_ms));
         let step = match self.troubled.get_mut(subject) {
-            Some(known) if blame.says_less_than(known) && !known.is_ahead(now_ms) => {
-                return if known.look(now_ms) { vec![subject.clone()] } else { Vec::new() };
+            Some(known) if blame.says_less_than(known) && !known.is_ahead(now) => {
+                return if known.look(now) { vec![subject.clone()] } else { Vec::new() };
             }
             Some(known) if known.trouble != blame.trouble => 0,
             // The clock does not tell how much of it was over, so it begins again.
-            Some(known) if known.is_ahead(now_ms) => known.step,
+            Some(known) if known.is_ahead(now) => known.step,
             Some(known) if known.until_ms > now_ms => {
-                let is_look = known.look(now_ms);
+                let is_look = known.look(now);
                 let until_ms = blame.hint_ms.map_or(i64::MIN, |hint_ms| now_ms.saturating_add_unsigned(hint_ms));
                 let is_longer = until_ms > known.until_ms;
                 known.until_ms = known.until_ms.max(until_ms);
@@ -143,7 +151,7 @@ impl Health {
             Some(known) => known.step.saturating_add(1),
             None => 0,
         };
-        self.troubled.insert(subject.clone(), blame.standing(step));
+        self.troubled.insert(subject.clone(), blame.standing(step, now.ahead_ms()));
         let mut changed = vec![subject.clone()];
         if self.troubled.len() > TROUBLED_MAX {
             let first_over =

@@ -281,6 +281,32 @@ fn a_rest_from_before_the_clock_was_set_back_is_looked_at_by_one_call() {
 }
 
 #[test]
+fn a_rest_is_as_long_as_it_was_meant_to_be_whatever_the_wall_clock_says() {
+    let mut story = Story::new();
+    story.class(Class::Rate).later(1_000);
+    for hours in [8, 0, 24 * 365 * 56, 0] {
+        story.health.set_ahead(hours * 3_600_000);
+        assert_eq!(story.says()[2], "4000", "{hours} h ahead, or set right again");
+    }
+    story.health.set_ahead(8 * 3_600_000);
+    assert_eq!(story.later(4_000).says()[2], "yes");
+}
+
+#[test]
+fn what_failed_before_the_wall_clock_was_set_back_is_looked_at_by_one_call() {
+    let mut story = Story::new();
+    story.health.set_ahead(8 * 3_600_000);
+    story.class(Class::Credential).later(1_000);
+    assert_eq!(story.says()[1], "299000");
+    story.health.set_ahead(0);
+    assert_eq!(story.says()[1], "probe", "its clock may have been the reason");
+    story.class(Class::Credential).later(1_000);
+    assert_eq!(story.says()[1], "299000", "it was not");
+    story.later(299_000);
+    assert_eq!(story.says()[1], "yes");
+}
+
+#[test]
 fn a_probe_claimed_before_the_clock_was_set_back_keeps_nobody_out() {
     let mut story = Story::new();
     story.note(verdict(Class::Rate, Some((36_000_000, true)))).later(LOOK_MS);

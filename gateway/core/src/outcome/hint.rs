@@ -3,12 +3,13 @@
 //! The first source that tells something wins: the quota or the date that the body names, then an exact wait, then the
 //! window that a header says is empty. A wait that is negative, past, no number or absurdly long tells nothing.
 
-use jiff::fmt::rfc2822;
 use serde_json::Value;
 
 use super::error_text::ErrorText;
 use super::limits;
-use super::reset::{Headers, WAIT_MS_MAX, details, google_retry_delay_ms, hint, next_midnight, unix_ms, until};
+use super::reset::{
+    Headers, WAIT_MS_MAX, details, google_retry_delay_ms, hint, http_date_ms, next_midnight, unix_ms, until,
+};
 use crate::verdict::Hint;
 
 mod words;
@@ -17,9 +18,10 @@ mod words;
 const ABSURD_MS: u64 = 300_000;
 
 /// The wait that an error tells. `now_ms` is the wall clock; a date is compared with the answer's own `date`, so that a
-/// provider's wrong clock does no harm.
+/// provider's wrong clock does no harm, and neither does this machine's.
 pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now_ms: i64) -> Option<Hint> {
     let headers = Headers(headers);
+    let now_ms = headers.now_ms(now_ms);
     let message = ErrorText::of(body).message;
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let reset = google_daily_reset(&body, now_ms)
@@ -51,12 +53,6 @@ fn retry_after(headers: &Headers<'_>, now_ms: i64) -> Option<Hint> {
     #[expect(clippy::cast_precision_loss, reason = "a month in milliseconds is far below 2^53")]
     let is_absurd = wait_ms > WAIT_MS_MAX as f64;
     if is_absurd { Some(Hint { wait_ms: ABSURD_MS, is_reset: false }) } else { hint(wait_ms, false) }
-}
-
-/// Parses a date of RFC 9110, which is one of RFC 2822 with `GMT` as its zone.
-fn http_date_ms(text: &str) -> Option<i64> {
-    let zoned = rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
-    Some(zoned.timestamp().as_millisecond())
 }
 
 /// The reset of the quota that `google.rpc.QuotaFailure` names. A daily quota resets at midnight Pacific time, whatever
@@ -117,6 +113,18 @@ mod tests {
         let date = ("date", "Tue, 01 Jan 2019 00:00:00 GMT");
         assert_eq!(of(&[("retry-after", "Tue, 01 Jan 2019 00:00:07 GMT"), date]), waits(7000));
         assert_eq!(of(&[("retry-after", "Tue, 24 Nov 2026 12:00:09 GMT")]), waits(9000));
+    }
+
+    #[test]
+    fn a_reset_is_read_against_the_answers_own_clock_where_ours_is_far_off() {
+        let reset = |at: &str| format!(r#"{{"error":{{"metadata":{{"headers":{{"X-RateLimit-Reset":"{at}"}}}}}}}}"#);
+        for (date, at_ms, wait_ms) in [
+            ("Tue, 24 Nov 2026 04:00:00 GMT", NOW_MS - 7 * 3_600_000, 3_600_000),
+            ("Tue, 24 Nov 2026 20:00:00 GMT", NOW_MS + 9 * 3_600_000, 3_600_000),
+            ("Tue, 24 Nov 2026 11:59:58 GMT", NOW_MS + 3_600_000, 3_600_000),
+        ] {
+            assert_eq!(with_body(&[("date", date)], &reset(&at_ms.to_string())), resets(wait_ms), "{date}");
+        }
     }
 
     #[test]

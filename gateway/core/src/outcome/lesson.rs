@@ -6,6 +6,7 @@ use super::limits::{self, LimitSignal};
 use super::words::words_within;
 use super::{CONTENTLESS, JudgeContext, Outcome, SendError, UpstreamError, verdict};
 use crate::candidate::AttemptParts;
+use crate::clock::Now;
 use crate::dialect::Dialect;
 use crate::observation::{Observation, StreamError};
 use crate::verdict::{Class, Verdict};
@@ -95,14 +96,13 @@ impl LimitNews {
 
 /// The limits that were told; `headers` are those of an answer that is relayed. `None` if there are none, which is
 /// usual.
-pub fn limit_news(outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, now_ms: i64) -> Option<LimitNews> {
+pub fn limit_news(outcome: &Outcome, headers: Option<&[(String, Vec<u8>)]>, now: Now) -> Option<LimitNews> {
     match (outcome, headers) {
         (Outcome::Head(_) | Outcome::Contentless(_), Some(headers)) if limits::tells(headers) => {
-            Some(LimitNews { signals: limits::read(headers, now_ms), is_refused: false })
+            Some(LimitNews { signals: limits::read(headers, b"", now), is_refused: false })
         }
         (Outcome::Answered(UpstreamError { status: 429, headers, body, .. }), _) => {
-            let signals = limits::read(headers, now_ms).into_iter().chain(limits::in_error(body, now_ms)).collect();
-            Some(LimitNews { signals, is_refused: true })
+            Some(LimitNews { signals: limits::read(headers, body, now), is_refused: true })
         }
         _ => None,
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::reset::{Headers, details, google_retry_delay_ms, next_midnight, reset_at_ms, until};
+use crate::clock::Now;
 use crate::providers::{Counted, LimitForm, LimitHeaders, ResetForm, limit_headers, may_tell_limits};
 use crate::verdict::Hint;
 
@@ -27,7 +28,7 @@ pub struct LimitSignal {
     pub limit: Option<u64>,
     /// What is left of it.
     pub remaining: Option<u64>,
-    /// When it is full again, in Unix milliseconds.
+    /// When it is full again: on the wall clock as it is read, on the steady one as it is kept.
     pub resets_at_ms: Option<i64>,
     /// Whether that is the reset of a quota, and not the time when a bucket is full that is refilled all the time.
     #[serde(skip)]
@@ -39,9 +40,13 @@ pub fn tells(headers: &[(String, Vec<u8>)]) -> bool {
     headers.iter().any(|(name, _)| may_tell_limits(name))
 }
 
-/// The limits that the headers of an answer tell.
-pub fn read(headers: &[(String, Vec<u8>)], now_ms: i64) -> Vec<LimitSignal> {
-    if tells(headers) { of_headers(&Headers(headers), now_ms) } else { Vec::new() }
+/// The limits that an answer, or an error with this body, tells, with times on the steady clock.
+pub fn read(headers: &[(String, Vec<u8>)], body: &[u8], now: Now) -> Vec<LimitSignal> {
+    let of_headers = if tells(headers) { of_headers(&Headers(headers), now.wall_ms) } else { Vec::new() };
+    let in_error = if body.is_empty() { Vec::new() } else { in_error(body, now.wall_ms) };
+    let kept_ms = |at_ms: i64| now.kept_ms(at_ms);
+    let kept = |signal: LimitSignal| LimitSignal { resets_at_ms: signal.resets_at_ms.map(kept_ms), ..signal };
+    of_headers.into_iter().chain(in_error).map(kept).collect()
 }
 
 pub(super) fn of_headers(headers: &Headers<'_>, now_ms: i64) -> Vec<LimitSignal> {
@@ -123,7 +128,7 @@ fn midnight(zone: &str, now_ms: i64) -> Option<i64> {
 
 /// The limits in a Gemini error: each violation of its `QuotaFailure` names a quota that is used up, and most name its
 /// size: <https://ai.google.dev/gemini-api/docs/rate-limits>.
-pub fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
+fn in_error(body: &[u8], now_ms: i64) -> Vec<LimitSignal> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let retry_at_ms = google_retry_delay_ms(&body).filter(|ms| (0.0..1e9).contains(ms)).map(|ms| {
         #[expect(clippy::cast_possible_truncation, reason = "checked to be within days")]

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Time;
+use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -9,6 +10,9 @@ use crate::verdict::{self, Hint};
 
 /// The longest wait that is believed: no quota of any provider resets later.
 pub(super) const WAIT_MS_MAX: i64 = 32 * 86_400_000;
+
+/// What two clocks that are right may differ by, a date in whole seconds and the way of an answer included.
+const CLOCKS_DIFFER_MS: u64 = 60_000;
 
 /// A wait in milliseconds, if it can be believed.
 pub(super) fn hint(wait_ms: f64, is_reset: bool) -> Option<Hint> {
@@ -35,6 +39,13 @@ impl Headers<'_> {
 
     pub(super) fn number(&self, name: &str) -> Option<f64> {
         self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    /// The time that the answer's other times are to be compared with: its own `date` where that is far from the wall
+    /// clock, since one of them is wrong then, and whoever answers goes by its own.
+    pub(super) fn now_ms(&self, wall_ms: i64) -> i64 {
+        let date_ms = self.text("date").and_then(http_date_ms);
+        date_ms.filter(|date_ms| date_ms.abs_diff(wall_ms) > CLOCKS_DIFFER_MS).unwrap_or(wall_ms)
     }
 }
 
@@ -64,6 +75,12 @@ pub(super) fn reset_at_ms(text: &str, now_ms: i64) -> Option<i64> {
         Err(_) => go_duration_ms(text)?,
     };
     Some(now_ms.saturating_add(in_ms))
+}
+
+/// Parses a date of RFC 9110, which is one of RFC 2822 with `GMT` as its zone.
+pub(super) fn http_date_ms(text: &str) -> Option<i64> {
+    let zoned = rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
+    Some(zoned.timestamp().as_millisecond())
 }
 
 /// Unix milliseconds from a number of milliseconds, as OpenRouter writes it, or of seconds, as others do.

@@ -46,7 +46,7 @@ impl<'c> Estimate<'c> {
         let own = to.credential.and_then(|credential| credential.quota.as_ref());
         // The price is looked up only if some quota counts money.
         let counts_money = to.provider.quotas.iter().chain(own).any(|quota| quota.counts_money());
-        let price = counts_money.then(|| to.target.priced(to.upstream_model, self.pieces(), at.now_ms)).flatten();
+        let price = counts_money.then(|| to.target.priced(to.upstream_model, self.pieces(), at.now.wall_ms)).flatten();
         let price = price.map(|priced| priced.price);
         let prompt = self.prompt(price.is_some());
         let guess = self.guess(price.map(|price| self.cost(prompt, &price)));

@@ -25,7 +25,7 @@ pub struct Learnt {
     /// The limit.
     #[serde(flatten)]
     pub signal: LimitSignal,
-    /// When it was told, in Unix milliseconds.
+    /// When it was told, on the steady clock.
     pub as_of_ms: i64,
 }
 

@@ -12,7 +12,7 @@ use super::{Charge, Ends, HOUR_MS, MINUTE_MS, SPENT_MAX, Scope, Spend, Unit, mon
 pub struct Row {
     /// The limit that it belongs to.
     pub id: String,
-    /// The beginning of its time, in Unix milliseconds.
+    /// The beginning of its time on the steady clock.
     pub bucket: i64,
     /// What was spent in that time.
     pub spent: u64,
@@ -46,7 +46,7 @@ pub struct ExceededLimit {
     pub spent: u64,
     /// The most that may be spent.
     pub limit: u64,
-    /// When there will be enough again, in Unix milliseconds; `None` if that depends on calls under way, or if it never
+    /// When there will be enough again, on the steady clock; `None` if that depends on calls under way, or if it never
     /// resets.
     pub until_ms: Option<i64>,
     /// Whether it never resets, so that only an operator can give more.
@@ -93,7 +93,7 @@ impl Scope {
     }
 }
 
-/// The state of a limit.
+/// The state of a limit. Times are those of the steady clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// What is spent within its window.

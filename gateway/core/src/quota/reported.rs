@@ -44,7 +44,7 @@ pub struct ReportedLimit {
     pub limit: Option<u64>,
     /// What is left of it.
     pub remaining: Option<u64>,
-    /// When it was told, Unix milliseconds.
+    /// When it was told, on the steady clock.
     pub as_of_ms: i64,
 }
 

@@ -7,13 +7,14 @@ mod days;
 mod interleaving;
 mod learnt;
 mod money;
+mod set_clock;
 mod slots;
 
 const HOUR: i64 = HOUR_MS;
 const TOTAL_MS: u64 = 3_600_000;
 
 fn at(now_ms: i64) -> Moment {
-    Moment { now_ms, total_ms_max: TOTAL_MS, boot_ms: None, slot: None }
+    Moment { now: Now::of_wall(now_ms), total_ms_max: TOTAL_MS, boot_ms: None, slot: None }
 }
 
 /// A catalog with one provider `p` that has these lines, and one key `k` with these limits.

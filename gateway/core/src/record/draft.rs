@@ -7,6 +7,7 @@ use super::{AttemptRecord, DecisionRecord, Record, kept_error, kept_text};
 use crate::call::Call;
 use crate::candidate::{AttemptParts, Skipped};
 use crate::catalog::{Egress, Model};
+use crate::clock::Now;
 use crate::dialect::Dialect;
 use crate::observation::Observation;
 use crate::outcome::{CONTENTLESS, Outcome, Progress, SendError};
@@ -35,8 +36,8 @@ const OTHER_MODEL: &str = "other_model";
 pub struct Opening<'o> {
     /// The record's id.
     pub id: &'o str,
-    /// When it was accepted, in Unix milliseconds.
-    pub at_ms: i64,
+    /// When it was accepted.
+    pub at: Now,
     /// When it was accepted, on the monotonic clock.
     pub start_ms: u64,
     /// The caller's name.
@@ -57,6 +58,7 @@ pub struct Opening<'o> {
 #[derive(Debug)]
 pub struct Draft {
     record: Record,
+    at: Now,
     start_ms: u64,
     /// What was seen of its answer.
     seen: AnswerSummary,
@@ -110,7 +112,7 @@ impl Draft {
     pub fn begin(opening: &Opening<'_>) -> Self {
         let record = Record {
             id: opening.id.to_owned(),
-            at_ms: opening.at_ms,
+            at_ms: opening.at.wall_ms,
             key: opening.key.to_owned(),
             model: String::new(),
             catalog_model: None,
@@ -134,10 +136,11 @@ impl Draft {
             usage: Usage::default(),
             priced: None,
             warnings: Vec::new(),
-            until_ms: opening.at_ms.saturating_add(TOTAL_MS_DEFAULT),
+            until_ms: opening.at.steady_ms.saturating_add(TOTAL_MS_DEFAULT),
         };
         Draft {
             record,
+            at: opening.at,
             start_ms: opening.start_ms,
             seen: AnswerSummary::default(),
             progress: Progress::Unsent,
@@ -172,7 +175,7 @@ impl Draft {
     /// that can hold keep-alive bytes.
     pub fn decided(&mut self, model: &Model, decision: DecisionRecord) -> Option<HeadDue> {
         let record = &mut self.record;
-        record.until_ms = record.at_ms.saturating_add_unsigned(model.timeouts.total_ms).saturating_add(GRACE_MS);
+        record.until_ms = self.at.after(model.timeouts.total_ms).steady_ms.saturating_add(GRACE_MS);
         record.decision = decision;
         record.catalog_model = Some(model.name.clone());
         (record.streamed && !self.as_array).then_some(HeadDue {

@@ -41,6 +41,6 @@ pub(super) fn of_credentials(
 
 /// The cost with an answer of the usual length, which is enough to tell which target is cheaper.
 fn cost_nano(ask: &RouteRequest<'_>, target: &Target, upstream_model: &str) -> i64 {
-    let priced = target.priced(upstream_model, ask.pieces, ask.now_ms);
+    let priced = target.priced(upstream_model, ask.pieces, ask.now.wall_ms);
     priced.map_or(i64::MAX, |priced| price::estimate(&priced.price, ask.demand.tokens, quota::ANSWER_TOKENS))
 }

@@ -49,7 +49,7 @@ fn ask<'a>(catalog: &'a Catalog, health: &'a Health, draw: u64) -> RouteRequest<
         proxies: true,
         spent: &|_| None,
         expires: &|_| 0,
-        now_ms: NOW_MS,
+        now: Now::of_wall(NOW_MS),
         draw,
         owner: None,
     }

@@ -63,7 +63,7 @@ fn a_day_is_as_long_as_it_is_there() {
 fn a_holder_is_told_its_limits_and_its_use_by_day_and_model() {
     let catalog = catalog("UTC");
     let key = &catalog.keys[0];
-    let at = Moment { now_ms: NOW_MS, total_ms_max: 1, boot_ms: None, slot: None };
+    let at = Moment { now: Now::of_wall(NOW_MS), total_ms_max: 1, boot_ms: None, slot: None };
     let limits = key_windows(key, Spend::default(), at);
     let row = |index: usize, spent| Row { id: limits[index].id.clone(), bucket: limits[index].bucket, spent };
     let rows = [row(0, 4), row(1, 500_000_000)];
@@ -72,7 +72,7 @@ fn a_holder_is_told_its_limits_and_its_use_by_day_and_model() {
     let of = |day, model: Option<&str>, used| UsedOf { day, model: model.map(str::to_owned), used };
     let found = [of(1, Some("a"), used(2, 250_000_000)), of(1, Some("b"), used(1, 250_000_000))];
     let caller = Caller::Key("k".into());
-    let view = SpendingView::of((&caller, Some(key)), (&limits, &rows), (&period, &found), NOW_MS);
+    let view = SpendingView::of((&caller, Some(key)), (&limits, &rows), (&period, &found), Now::of_wall(NOW_MS));
     assert_eq!(
         serde_json::to_value(&view).expect("JSON"),
         serde_json::json!({
@@ -107,7 +107,7 @@ fn the_models_of_a_day_are_bounded_and_its_sum_is_of_all() {
     let one = Used { calls: 1, ..Used::default() };
     let name = |index: usize| (index > 0).then(|| format!("m-{index}"));
     let found: Vec<UsedOf> = (0..500).map(|index| UsedOf { day: 0, model: name(index), used: one }).collect();
-    let view = SpendingView::of((&Caller::Admin, None), (&[], &[]), (&period, &found), NOW_MS);
+    let view = SpendingView::of((&Caller::Admin, None), (&[], &[]), (&period, &found), Now::of_wall(NOW_MS));
     assert_eq!((view.days[0].models.len(), view.days[0].used.calls, view.total.calls), (MODELS_MAX, 500, 500));
     assert_eq!(view.days[0].models[0].model, None, "calls that asked for no model there is");
 }

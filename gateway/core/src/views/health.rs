@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::Catalog;
+use crate::clock::Now;
 use crate::health::{Health, Standing, Subject, TargetLatency, Trouble};
 
 /// Every subject in trouble. Subjects that are not listed can be used.
@@ -103,20 +104,20 @@ pub struct ClearedView {
 
 impl SubjectView {
     /// Views of all subjects in trouble.
-    pub fn all(health: &Health, catalog: &Catalog, now_ms: i64) -> Vec<Self> {
-        health.troubled().map(|(subject, standing)| SubjectView::of(subject, standing, catalog, now_ms)).collect()
+    pub fn all(health: &Health, catalog: &Catalog, now: Now) -> Vec<Self> {
+        health.troubled().map(|(subject, standing)| SubjectView::of(subject, standing, catalog, now)).collect()
     }
 
-    fn of(subject: &Subject, standing: &Standing, catalog: &Catalog, now_ms: i64) -> Self {
+    fn of(subject: &Subject, standing: &Standing, catalog: &Catalog, now: Now) -> Self {
         SubjectView {
             subject: subject.clone(),
             kind: subject.kind(),
             name: subject.name(catalog),
             trouble: standing.trouble,
             message: standing.message.clone(),
-            since_ms: standing.at_ms,
-            until_ms: standing.ends_ms(now_ms),
-            over: standing.until_ms <= now_ms,
+            since_ms: now.shown_ms(standing.at_ms),
+            until_ms: now.shown_ms(standing.ends_ms(now.steady_ms)),
+            over: standing.until_ms <= now.steady_ms,
             in_a_row: standing.step.saturating_add(1),
         }
     }
@@ -124,12 +125,12 @@ impl SubjectView {
 
 impl LatencyView {
     /// The view of a target's latency.
-    pub fn of(latency: &TargetLatency, catalog: &Catalog) -> Self {
+    pub fn of(latency: &TargetLatency, catalog: &Catalog, now: Now) -> Self {
         LatencyView {
             target: latency.target.name(catalog),
             streamed: latency.is_streamed,
             first_content_ms: latency.first_content_ms.round(),
-            as_of_ms: latency.as_of_ms,
+            as_of_ms: now.shown_ms(latency.as_of_ms),
         }
     }
 }
@@ -151,12 +152,17 @@ mod tests {
         let mut health = Health::default();
         let at = AttemptTime { started_ms: 1_000, now_ms: 1_000, jitter: 0.5 };
         health.note(&Subjects::of("p", "m", None, None), Verdict::of(Class::Rate), "429: slow down", at);
-        let shown = |now_ms| serde_json::to_string(&SubjectView::all(&health, &catalog(), now_ms)).expect("JSON");
+        let shown =
+            |now_ms| serde_json::to_string(&SubjectView::all(&health, &catalog(), Now::of_wall(now_ms))).expect("JSON");
         assert_eq!(
             shown(2_000),
             r#"[{"subject":"lane/p/m","kind":"lane","name":"p on m","trouble":"cooling","said":"429: slow down","since_ms":1000,"until_ms":6000,"over":false,"in_a_row":1}]"#
         );
         assert!(shown(6_000).contains(r#""over":true"#));
+        let set = Now { wall_ms: 28_802_000, steady_ms: 2_000 };
+        let shown = SubjectView::all(&health, &catalog(), set);
+        let times = shown.iter().map(|shown| (shown.since_ms, shown.until_ms, shown.over)).collect::<Vec<_>>();
+        assert_eq!(times, [(28_801_000, 28_806_000, false)], "by the wall clock as it is now");
     }
 
     #[test]
@@ -164,7 +170,7 @@ mod tests {
         let target = Subject::target("p".into(), Models::of("m".into()));
         let latency = TargetLatency { target, is_streamed: true, first_content_ms: 12.6, as_of_ms: 7 };
         assert_eq!(
-            serde_json::to_string(&LatencyView::of(&latency, &catalog())).expect("JSON"),
+            serde_json::to_string(&LatencyView::of(&latency, &catalog(), Now::of_wall(9))).expect("JSON"),
             r#"{"target":"p/m","streamed":true,"first_content_ms":13.0,"as_of_ms":7}"#
         );
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::Catalog;
+use crate::clock::Now;
 use crate::health::Subject;
 use crate::outcome::limits::Span;
 use crate::quota::{Charge, Learnt, Row, Scope, Unit, status};
@@ -117,8 +118,9 @@ pub struct LearntView {
 
 impl LimitView {
     /// The view of a limit, given its rows in the ledger.
-    pub fn of(limit: &Charge, rows: &[Row], now_ms: i64) -> Self {
-        let status = status(limit, rows, now_ms);
+    pub fn of(limit: &Charge, rows: &[Row], now: Now) -> Self {
+        let status = status(limit, rows, now.steady_ms);
+        let shown_ms = |at_ms| now.shown_ms(at_ms);
         LimitView {
             id: limit.id.clone(),
             scope: ScopeView::of(&limit.scope),
@@ -127,8 +129,8 @@ impl LimitView {
             unit: unit(limit.unit),
             limit: limit.limit,
             spent: status.spent,
-            resets_at_ms: status.resets_at_ms,
-            runs_dry_at_ms: status.runs_dry_at_ms,
+            resets_at_ms: status.resets_at_ms.map(shown_ms),
+            runs_dry_at_ms: status.runs_dry_at_ms.map(shown_ms),
             free: limit.is_free,
             known: limit.source.map(|source| KnownLimitView { as_of: source.as_of, source: source.url }),
         }
@@ -153,7 +155,7 @@ impl ScopeView {
 
 impl LearntView {
     /// The view of a limit that a provider told.
-    pub fn of(learnt: &Learnt, catalog: &Catalog, now_ms: i64) -> Self {
+    pub fn of(learnt: &Learnt, catalog: &Catalog, now: Now) -> Self {
         let Learnt { subject, signal, as_of_ms } = learnt;
         LearntView {
             subject: subject.clone(),
@@ -162,9 +164,9 @@ impl LearntView {
             per: signal.per,
             limit: signal.limit,
             remaining: signal.remaining,
-            resets_at_ms: signal.resets_at_ms,
-            as_of_ms: *as_of_ms,
-            over: signal.resets_at_ms.is_some_and(|at_ms| at_ms <= now_ms),
+            resets_at_ms: signal.resets_at_ms.map(|at_ms| now.shown_ms(at_ms)),
+            as_of_ms: now.shown_ms(*as_of_ms),
+            over: signal.resets_at_ms.is_some_and(|at_ms| at_ms <= now.steady_ms),
         }
     }
 }
@@ -189,11 +191,11 @@ mod tests {
 
     fn limits(text: &str) -> Vec<Charge> {
         let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
-        all(&catalog, Moment { now_ms: 0, total_ms_max: 1, boot_ms: None, slot: None })
+        all(&catalog, Moment { now: Now::of_wall(0), total_ms_max: 1, boot_ms: None, slot: None })
     }
 
     fn json(limit: &Charge, rows: &[Row]) -> String {
-        serde_json::to_string(&LimitView::of(limit, rows, 0)).expect("JSON")
+        serde_json::to_string(&LimitView::of(limit, rows, Now::of_wall(0))).expect("JSON")
     }
 
     #[test]
@@ -237,7 +239,8 @@ mod tests {
         let text = "providers = [{ name = \"p\", base_url = \"https://p.example\", credentials = \
                     [{ id = \"c-1\", variable = \"A\", label = \"first\" }] }]";
         let catalog = Document::from_toml(text).and_then(|document| document.validate()).expect("a valid catalog");
-        let json = |now_ms| serde_json::to_string(&LearntView::of(&learnt, &catalog, now_ms)).expect("JSON");
+        let json =
+            |now_ms| serde_json::to_string(&LearntView::of(&learnt, &catalog, Now::of_wall(now_ms))).expect("JSON");
         assert_eq!(
             json(4),
             r#"{"subject":"credential/c-1","name":"p first","what":"requests","per":"day","limit":10,"remaining":0,"resets_at_ms":5,"as_of_ms":1,"over":false}"#

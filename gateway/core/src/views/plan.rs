@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::candidate::{Candidate, Candidates};
 use crate::catalog::{Catalog, Model};
+use crate::clock::Now;
 use crate::record::DecisionRecord;
 use crate::refusal::Refusal;
 
@@ -59,7 +60,7 @@ impl PlanView {
     pub fn of(
         (model, requested): (&Model, &str),
         (catalog, version): (&Catalog, u64),
-        candidates: &Candidates,
+        (candidates, now): (&Candidates, Now),
         refusal: Option<Refusal>,
     ) -> Self {
         let name = |upstream: Option<&str>, provider: &str| format!("{provider}/{}", upstream.unwrap_or(requested));
@@ -70,7 +71,7 @@ impl PlanView {
             strategy: model.strategy.name(),
             targets: targets.collect(),
             candidates: shown.collect(),
-            decision: DecisionRecord::of(candidates, model.strategy, version),
+            decision: DecisionRecord::of(candidates, model.strategy, version, now),
             refusal: refusal.map(RefusalView::from),
         }
     }
@@ -126,7 +127,7 @@ mod tests {
             }
         };
         let candidates = Candidates { list: vec![candidate(0, 0), candidate(1, 0)], ..Candidates::default() };
-        let view = PlanView::of((&catalog.models[0], "asked"), (&catalog, 7), &candidates, None);
+        let view = PlanView::of((&catalog.models[0], "asked"), (&catalog, 7), (&candidates, Now::of_wall(0)), None);
         let shown = serde_json::to_value(&view).expect("JSON");
         assert_eq!((&view.decision.tiers[..], &view.decision.weights[..]), (&[1, 2][..], &[3, 1][..]));
         assert_eq!(shown["targets"], serde_json::json!(["p/asked", "p/x"]));
@@ -143,7 +144,12 @@ mod tests {
     fn a_refusal_is_told_as_its_client_would_get_it() {
         let catalog = catalog();
         let refusal = Refusal::unavailable("no_target", "None can.").after(3);
-        let view = PlanView::of((&catalog.models[1], "n"), (&catalog, 7), &Candidates::default(), Some(refusal));
+        let view = PlanView::of(
+            (&catalog.models[1], "n"),
+            (&catalog, 7),
+            (&Candidates::default(), Now::of_wall(0)),
+            Some(refusal),
+        );
         assert_eq!(
             serde_json::to_string(&view).expect("JSON"),
             r#"{"model":"n","strategy":"weighted","targets":["p/y"],"candidates":[],"decision":{"candidates":[],"strategy":"weighted","catalog":7,"draw":"0"},"refusal":{"status":503,"message":"None can.","retry_after_s":3}}"#

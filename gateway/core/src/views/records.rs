@@ -119,8 +119,8 @@ impl RecordView {
     /// The record as of now. On a host that reports no ends, a call that ran for longer than it may is shown as
     /// interrupted.
     #[must_use]
-    pub fn now(mut self, until_ms: Option<i64>, now_ms: i64) -> Self {
-        if until_ms.is_some_and(|until_ms| until_ms < now_ms) && self.state == State::Running.name() {
+    pub fn now(mut self, until_ms: Option<i64>, steady_ms: i64) -> Self {
+        if until_ms.is_some_and(|until_ms| until_ms < steady_ms) && self.state == State::Running.name() {
             self.state = State::Interrupted.name().to_owned();
         }
         self

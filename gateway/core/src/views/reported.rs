@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::Catalog;
+use crate::clock::Now;
 use crate::providers::CounterPer;
 use crate::quota::ReportedLimit;
 
@@ -35,7 +36,7 @@ pub struct ReportedLimitView {
 
 impl ReportedLimitView {
     /// The view of a number; `None` if the catalog no longer has its credential.
-    pub fn of(reported: &ReportedLimit, catalog: &Catalog) -> Option<Self> {
+    pub fn of(reported: &ReportedLimit, catalog: &Catalog, now: Now) -> Option<Self> {
         let found = catalog.providers.iter().find_map(|provider| {
             let credential = provider.credentials.iter().find(|credential| *credential.id == *reported.credential)?;
             Some((provider.name.to_string(), credential.label.clone(), provider.counter?.source))
@@ -52,7 +53,7 @@ impl ReportedLimitView {
             spent,
             limit,
             remaining,
-            as_of_ms,
+            as_of_ms: now.shown_ms(as_of_ms),
             source,
         })
     }
@@ -80,11 +81,11 @@ mod tests {
             as_of_ms: 5,
         };
         assert_eq!(
-            serde_json::to_string(&ReportedLimitView::of(&reported("c-1"), &catalog)).expect("JSON"),
+            serde_json::to_string(&ReportedLimitView::of(&reported("c-1"), &catalog, Now::of_wall(9))).expect("JSON"),
             r#"{"provider":"ds","credential":"first","what":"balance","currency":"CNY","per":"ever","models":[],"spent":null,"limit":null,"remaining":7000000000,"as_of_ms":5,"source":"https://api-docs.deepseek.com/api/get-user-balance"}"#
         );
         assert!(
-            ReportedLimitView::of(&reported("c-2"), &catalog).is_none(),
+            ReportedLimitView::of(&reported("c-2"), &catalog, Now::of_wall(9)).is_none(),
             "of a credential that is gone nothing is shown"
         );
     }

@@ -73,11 +73,11 @@ fn a_refusal_tells_of_the_account_and_a_good_answer_of_the_lane() {
     let limits = [("x-ratelimit-limit-requests", "10"), ("x-ratelimit-remaining-requests", "0")];
     let headers: Vec<(String, Vec<u8>)> =
         limits.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    let good = limit_news(&Outcome::Head(200), Some(&headers), 0).expect("headers tell of a limit");
+    let good = limit_news(&Outcome::Head(200), Some(&headers), Now::of_wall(0)).expect("headers tell of a limit");
     assert_eq!((good.signals.len(), good.used_up().len()), (1, 1));
-    let refused = limit_news(&answered(429, &limits, "{}"), None, 0).expect("so do those of a refusal");
+    let refused = limit_news(&answered(429, &limits, "{}"), None, Now::of_wall(0)).expect("so do those of a refusal");
     assert_eq!((refused.signals.len(), refused.used_up().len()), (1, 0), "its lane is in the verdict already");
-    assert_eq!(limit_news(&Outcome::Head(200), Some(&[]), 0), None);
-    assert_eq!(limit_news(&Outcome::Head(200), None, 0), None, "the built-in provider has no limits");
-    assert_eq!(limit_news(&answered(500, &limits, "{}"), None, 0), None);
+    assert_eq!(limit_news(&Outcome::Head(200), Some(&[]), Now::of_wall(0)), None);
+    assert_eq!(limit_news(&Outcome::Head(200), None, Now::of_wall(0)), None, "the built-in provider has no limits");
+    assert_eq!(limit_news(&answered(500, &limits, "{}"), None, Now::of_wall(0)), None);
 }

@@ -7,7 +7,7 @@ const HOUR_MS: i64 = 3_600_000;
 fn of(headers: &[(&str, &str)]) -> Vec<LimitSignal> {
     let headers: Vec<(String, Vec<u8>)> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    read(&headers, NOW_MS)
+    read(&headers, b"", Now::of_wall(NOW_MS))
 }
 
 fn requests(per: Option<Span>, limit: u64, remaining: u64, in_ms: Option<i64>) -> LimitSignal {
@@ -20,6 +20,14 @@ fn requests(per: Option<Span>, limit: u64, remaining: u64, in_ms: Option<i64>) -
         resets_at_ms: in_ms.map(|in_ms| NOW_MS + in_ms),
         is_reset: false,
     }
+}
+
+#[test]
+fn times_are_those_of_the_steady_clock() {
+    let told = [("x-ratelimit-limit-requests", "60"), ("x-ratelimit-reset-requests", "30s")];
+    let headers = told.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    let signals = read(&headers, b"", Now { wall_ms: NOW_MS, steady_ms: 7_000 });
+    assert_eq!(signals.first().and_then(|signal| signal.resets_at_ms), Some(37_000));
 }
 
 #[test]
@@ -119,7 +127,7 @@ fn a_limit_of_zero_is_no_limit() {
         [("anthropic-ratelimit-tokens-limit", "0"), ("anthropic-ratelimit-tokens-remaining", "0")],
     ] {
         let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        assert_eq!(read(&headers, NOW_MS), [], "{headers:?}");
+        assert_eq!(read(&headers, b"", Now::of_wall(NOW_MS)), [], "{headers:?}");
     }
 }
 
@@ -130,8 +138,8 @@ fn a_plan_that_refuses_is_told_of_its_account_until_its_window_ends() {
         let headers = [("anthropic-ratelimit-unified-status", status), ("anthropic-ratelimit-unified-reset", &reset)];
         headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
     };
-    assert_eq!(read(&headers("allowed"), NOW_MS), []);
-    let signals = read(&headers("rejected"), NOW_MS);
+    assert_eq!(read(&headers("allowed"), b"", Now::of_wall(NOW_MS)), []);
+    let signals = read(&headers("rejected"), b"", Now::of_wall(NOW_MS));
     assert_eq!(
         signals.iter().map(|signals| (signals.of_account, signals.remaining)).collect::<Vec<_>>(),
         [(true, Some(0))]

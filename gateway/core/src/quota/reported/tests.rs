@@ -1,5 +1,6 @@
 use super::*;
 use crate::catalog::{Catalog, Document};
+use crate::clock::Now;
 
 /// A Wednesday.
 const NOW_MS: i64 = 1_795_608_000_000;
@@ -26,7 +27,7 @@ fn read_body(catalog: &Catalog, body: &str) -> Vec<ReportedLimit> {
 /// The limits that are raised, each by name and models, and to what.
 fn raised(catalog: &Catalog, body: &str) -> Vec<(String, u64)> {
     let provider = &catalog.providers[0];
-    let at = Moment { now_ms: NOW_MS, total_ms_max: 1, boot_ms: None, slot: None };
+    let at = Moment { now: Now::of_wall(NOW_MS), total_ms_max: 1, boot_ms: None, slot: None };
     let raises = raises(provider, &provider.credentials[0], &read_body(catalog, body), &catalog.settings.rates, at);
     raises
         .into_iter()

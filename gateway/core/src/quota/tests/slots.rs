@@ -17,7 +17,7 @@ fn held(at: Moment) -> Charge {
 }
 
 fn fits(at: Moment, rows: &[Row]) -> bool {
-    over(&[held(at)], rows, at.now_ms).is_empty()
+    over(&[held(at)], rows, at.now.steady_ms).is_empty()
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_call_holds_a_slot_of_its_own() {
     let at = |retry: &str| held(at(NOW_MS + 500).of_call(&id(NOW_MS, retry)));
     let (first, second) = (at("00000"), at("fffff"));
     assert_eq!((first.bucket, second.bucket), (NOW_MS << 20, (NOW_MS << 20) + 0xf_ffff));
-    assert_eq!(slot(&id(NOW_MS, "fffff")), Some(second.bucket), "whoever knows the id finds it");
+    assert_eq!(slot(&id(NOW_MS, "fffff"), Now::of_wall(NOW_MS)), Some(second.bucket), "whoever knows the id finds it");
     assert_eq!(born_ms(&id(NOW_MS, "fffff")), Some(NOW_MS));
     assert!(second.bucket < first_slot(NOW_MS + 1));
 }
@@ -33,7 +33,7 @@ fn a_call_holds_a_slot_of_its_own() {
 #[test]
 fn what_is_no_such_id_holds_a_slot_of_the_moment() {
     for other in ["", "r-1", "ffffffff", "zzzzzzzz-zzzz-7abc-8def-012345678901", "é-é-é-é-é-é-é-é"] {
-        assert_eq!(slot(other), None, "{other}");
+        assert_eq!(slot(other, Now::of_wall(NOW_MS)), None, "{other}");
         assert_eq!(held(at(NOW_MS).of_call(other)).bucket, first_slot(NOW_MS));
     }
 }
@@ -58,6 +58,20 @@ fn what_an_earlier_start_of_the_only_process_left_under_way_is_over() {
     assert!(fits(restarted, &rows));
     let own = held(restarted.of_call(&id(NOW_MS, "00000")));
     assert!(!fits(restarted, &[row(&own, own.bucket, 1)]));
+}
+
+#[test]
+fn a_call_holds_its_slot_whatever_becomes_of_the_wall_clock() {
+    let began = held(at(NOW_MS).of_call(&id(NOW_MS, "00000")));
+    let rows = [row(&began, began.bucket, 1)];
+    for hours in [-8, 8, 24 * 365 * 56] {
+        let set = Now { wall_ms: NOW_MS + 1_000 + hours * HOUR, steady_ms: NOW_MS + 1_000 };
+        let moment = Moment { now: set, ..at(NOW_MS) };
+        assert!(!fits(moment, &rows), "{hours}");
+        let next = held(moment.of_call(&id(set.wall_ms, "00000")));
+        assert_eq!(next.bucket, first_slot(NOW_MS + 1_000), "{hours}");
+        assert_eq!(slot(&id(set.wall_ms, "00000"), set), Some(next.bucket), "{hours}");
+    }
 }
 
 #[test]

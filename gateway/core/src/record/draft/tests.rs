@@ -14,7 +14,7 @@ fn catalog() -> Catalog {
 fn draft() -> Draft {
     Draft::begin(&Opening {
         id: "id",
-        at_ms: 1_000_000,
+        at: Now::of_wall(1_000_000),
         start_ms: 100,
         key: "k",
         dialect: "openai-chat",

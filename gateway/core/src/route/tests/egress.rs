@@ -79,7 +79,9 @@ fn an_unreachable_host_keeps_back_who_goes_there_directly_and_is_named() {
     let of = Subjects::of("a", "x", None, None).at("http://down.example:80");
     let timed_out = Verdict { kind: ErrorKind::ConnectTimeout, ..Verdict::of(Class::Target) };
     health.note(&of, timed_out, "did not accept the connection in time", at(NOW_MS));
-    let routed = |now_ms| route(&RouteRequest { now_ms, ..ask(&catalog, &health, 1) }, &mut Rotation::default());
+    let routed = |now_ms| {
+        route(&RouteRequest { now: Now::of_wall(now_ms), ..ask(&catalog, &health, 1) }, &mut Rotation::default())
+    };
     let candidates = routed(NOW_MS);
     let address = Some("http://down.example:80".to_owned());
     let skip = Skip { reason: SkipReason::Unreachable, until_ms: Some(NOW_MS + 1_000), message: address };
