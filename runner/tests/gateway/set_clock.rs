@@ -7,10 +7,11 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::{Builder, Connection, Gateway, Host, chat, eventually};
+use crate::common::{self, Builder, Gateway, Host, chat, eventually};
 use crate::health::limited;
 use crate::upstream::{Answer, Upstream};
 
@@ -82,7 +83,7 @@ fn rests_s(gateway: &Gateway) -> Vec<i64> {
     health["subjects"].as_array().expect("a list").iter().map(left).collect()
 }
 
-fn exchange(connection: &mut Connection) -> u16 {
+fn exchange(connection: &mut common::Connection) -> u16 {
     connection.exchange(&chat("m")).status
 }
 
@@ -121,6 +122,30 @@ fn a_rest_lasts_forward_back_and_over_restarts_and_is_shown_by_the_clock_as_it_i
         assert!(left_s.iter().all(|left_s| (6_000..=7_202).contains(left_s)), "step {step}: {left_s:?}");
     }
     assert_eq!(upstream.received().len(), 1, "nobody asked it meanwhile");
+}
+
+#[test]
+fn a_rest_lasts_over_a_reboot_after_the_clock_was_set() {
+    for off_s in [8 * HOUR_S, -8 * HOUR_S] {
+        let clock = WallClock::off_by(0);
+        let upstream = Upstream::answering(limited("7200"));
+        let mut gateway = clock.gateway().provider("a", &upstream).model("m", &["a/up"]).start();
+        clock.set(off_s);
+        assert_eq!(gateway.send(&chat("m")).status, 429);
+        eventually("the rest is published", || (!rests_s(&gateway).is_empty()).then_some(()));
+        gateway.terminate();
+        assert!(gateway.ended().success());
+        let kept = Connection::open(gateway.data().join("kv.sqlite")).expect("its store");
+        let other = "CAST(json_set(CAST(value AS TEXT), '$.boot', 'before') AS BLOB)";
+        let sql = format!("UPDATE key_value SET value = {other} WHERE key = 'host/clock'");
+        assert_eq!(kept.execute(&sql, []).expect("a statement"), 1, "the clock is kept");
+        drop(kept);
+        gateway.start_again();
+        assert_eq!(gateway.send(&chat("m")).status, 429);
+        let left_s = rests_s(&gateway);
+        assert!(left_s.iter().all(|left_s| (6_000..=7_202).contains(left_s)), "{off_s}: {left_s:?}");
+        assert_eq!(upstream.received().len(), 1, "{off_s}");
+    }
 }
 
 #[test]
