@@ -1,5 +1,6 @@
-"""A provider of each dialect, on one port: `/chat/v1`, `/responses/v1`, `/anthropic/v1`, `/gemini/v1beta`. It answers
-as `conversation.decide` says, refuses what the real API would refuse, and writes a line per request to the log."""
+"""A provider of each dialect, on one port: `/chat/v1`, `/responses/v1`, `/anthropic/v1`, `/gemini/v1beta`, and the same
+below `/failing/…`, where they fail. It answers as `conversation.decide` says, refuses what the real API would refuse, and
+writes a line per request to the log."""
 
 import json
 import sys
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import anthropic
 import chat
 import conversation
+import failing
 import gemini
 import responses
 
@@ -31,8 +33,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         path, _, query = self.path.partition("?")
         _, name, inner = path.split("/", 2)
-        dialect = DIALECTS[name]
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if name == "failing":
+            cause, whose, name, inner = inner.split("/", 3)
+            if not (cause == "passes" and failing.passed(whose)):
+                return self.fail("limit" if cause == "passes" else cause, name, raw)
+        dialect = DIALECTS[name]
         status, problem = 200, None
         try:
             try:
@@ -43,15 +49,24 @@ class Handler(BaseHTTPRequestHandler):
         except conversation.Bad as bad:
             status, problem = bad.status, bad.message
             self.whole(bad.status, dialect.error(bad))
+        self.note(name, status, problem, raw)
+
+    def note(self, name, status, problem, raw):
         line = {"at": time.time(), "dialect": name, "path": self.path, "status": status, "problem": problem}
         with open(sys.argv[1], "a") as log:
             log.write(json.dumps({**line, "body": raw.decode(errors="replace")}) + "\n")
+
+    def fail(self, cause, name, raw):
+        status, headers, body = failing.answer(cause, name)
+        self.whole(status, body, headers)
+        self.note(name, status, None, raw)
 
     def serve(self, dialect, path, query, raw):
         more = dialect.route(path)
         if more is None:
             raise conversation.Bad(f"no such path: {path}", 404)
-        presented = self.headers.get(dialect.KEY, "").removeprefix("Bearer ")
+        presented = self.headers.get(dialect.KEY) or self.headers.get("authorization", "")
+        presented = presented.removeprefix("Bearer ")
         if presented != SECRET:
             raise conversation.Bad(f"Incorrect API key provided: {presented}", 401)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -65,11 +80,13 @@ class Handler(BaseHTTPRequestHandler):
             return self.whole(200, [data for _, data in dialect.events(reply, asked)])
         self.stream(dialect.events(reply, asked) if asked.model != conversation.BROKEN else breaking(dialect, reply, asked))
 
-    def whole(self, status, body):
+    def whole(self, status, body, headers={}):
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
+        for header in headers.items():
+            self.send_header(*header)
         self.end_headers()
         self.wfile.write(data)
 
