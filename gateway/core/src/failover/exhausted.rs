@@ -212,6 +212,19 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_that_is_over_later_is_final_for_agents_of_gemini() {
+        let body = |in_s| {
+            let refusal = refusal(&[skipped("a/x", SkipReason::Cooling, Some(in_s))]);
+            let reply = refusal.reply(Shape::Dialect(Dialect::Gemini), "r-1");
+            assert_eq!(reply.status, 429);
+            String::from_utf8(reply.body).expect("JSON")
+        };
+        let (later, soon) = (body(7201), body(30));
+        assert!(later.contains(r#""quotaId":"LlmioQuotaPerDay""#) && !later.contains("RetryInfo"), "{later}");
+        assert!(soon.contains(r#""retryDelay":"30s""#) && !soon.contains("QuotaFailure"), "{soon}");
+    }
+
+    #[test]
     fn failing_providers_are_503_and_a_catalog_without_usable_targets_says_so() {
         let failing = refusal(&[skipped("a/x", SkipReason::Open, Some(2))]);
         assert_eq!((failing.status, failing.retry_after_s, failing.code), (503, Some(2), Some("no_target")));

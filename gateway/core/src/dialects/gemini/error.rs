@@ -55,19 +55,23 @@ pub(super) fn write(error: &ApiError, _id: &str) -> Value {
     json!({ "error": written })
 }
 
+/// The quota that is named where waiting is no use. Gemini CLI (0.61.0) stops at once at one whose id holds `PerDay`; at any
+/// other 429 it tries again for minutes, whatever else the answer says.
+const FINAL_QUOTA: &str = "LlmioQuotaPerDay";
+
 /// What Google's clients look for in errors of llmio's own:
 /// <https://cloud.google.com/apis/design/errors#error_details>.
 fn details(error: &ApiError) -> Vec<Value> {
     let mut details = Vec::new();
     let Some(own) = error.own else { return details };
+    if error.code.as_deref() == Some("insufficient_quota") {
+        let violation = json!({ "subject": "llmio", "description": error.message, "quotaId": FINAL_QUOTA });
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [violation],
+        }));
+    }
     if let Some(seconds) = own.retry_after_s {
-        if error.code.as_deref() == Some("insufficient_quota") {
-            let violation = json!({ "subject": "llmio", "description": error.message });
-            details.push(json!({
-                "@type": "type.googleapis.com/google.rpc.QuotaFailure",
-                "violations": [violation],
-            }));
-        }
         details.push(json!({
             "@type": "type.googleapis.com/google.rpc.RetryInfo",
             "retryDelay": format!("{seconds}s"),
