@@ -12,6 +12,7 @@ pub(crate) mod join;
 pub(crate) mod keys;
 mod maintain;
 pub(crate) mod nouns;
+pub(crate) mod prices;
 pub(crate) mod providers;
 mod quota;
 mod records;
@@ -67,6 +68,9 @@ pub(crate) async fn serve(
         Admin::ImportList => Ok(import::list()),
         Admin::Import => import::create(instance, incoming, &snapshot).await,
         Admin::PresetsList => Ok(providers::presets()),
+        Admin::PricesRead => prices::read(instance, &snapshot).await,
+        Admin::PricesRefresh => prices::refresh(instance, &snapshot).await,
+        Admin::PricesAccept => prices::accept(instance, incoming).await,
         Admin::ProvidersModels => providers::models(instance, incoming, &snapshot, parameter).await,
         Admin::KeysList => Ok(keys::list(&snapshot)),
         Admin::KeysCreate => keys::create(instance, incoming).await,
@@ -122,6 +126,8 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::HealthReset
         | Admin::TargetsTest
         | Admin::TargetsLeaveOut
+        | Admin::PricesRefresh
+        | Admin::PricesAccept
         | Admin::QuotaUpdate => true,
         Admin::CatalogRead
         | Admin::CatalogCheck
@@ -132,6 +138,7 @@ fn takes_back(admin: Admin) -> bool {
         | Admin::JoinPreview
         | Admin::ImportList
         | Admin::PresetsList
+        | Admin::PricesRead
         | Admin::ProvidersModels
         | Admin::KeysList
         | Admin::KeysRead

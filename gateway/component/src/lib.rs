@@ -21,6 +21,7 @@ mod host;
 mod incoming;
 mod instance;
 mod pass_through;
+mod prices;
 mod proxy;
 mod ready;
 mod relay;

@@ -11,6 +11,7 @@ pub(crate) mod health;
 mod key_value;
 pub(crate) mod looks;
 pub(crate) mod parameters;
+pub(crate) mod prices;
 pub(crate) mod quota;
 pub(crate) mod records;
 pub(crate) mod responses;

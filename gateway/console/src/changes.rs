@@ -111,13 +111,14 @@ pub fn section_of_settings(form: &Query) -> (&'static str, &str) {
 
 /// A change of the settings, or of a relay.
 pub fn change_settings(document: &mut Document, form: &Query) -> Result<(), EditError> {
-    let fields: [Field<'_>; 7] = [
+    let fields: [Field<'_>; 8] = [
         ("retention_days", number_or_text),
         ("max_db_mib", number_or_text),
         ("record_bodies", text),
         ("bodies_retention_days", number_or_text),
         ("max_bodies_mib", number_or_text),
         ("zone", text),
+        ("prices", text_or_table),
         ("trusted_proxies", list),
     ];
     match section_of_settings(form) {
@@ -173,6 +174,12 @@ fn text(text: &str) -> Value {
 
 fn list(text: &str) -> Value {
     names(text).into()
+}
+
+/// A table as JSON, which is how the form shows one, or the text as it is.
+fn text_or_table(text: &str) -> Value {
+    let table = serde_json::from_str(text).ok().filter(Value::is_object);
+    table.unwrap_or_else(|| text.into())
 }
 
 fn switched(is_on: bool) -> Edit {
@@ -275,6 +282,15 @@ mod tests {
         let made = relays("name=s&origin=https://s.example&public=yes");
         assert_eq!(made[1], json!({ "name": "s", "origin": "https://s.example", "public": true }));
         assert_eq!(section_of_settings(&form("relay=r")), ("relays", "r"));
+    }
+
+    #[test]
+    fn an_address_of_prices_stays_the_table_that_it_was() {
+        let table = r#"{"url":"https://p.example","local":true}"#;
+        assert_eq!(text_or_table(table), serde_json::json!({ "url": "https://p.example", "local": true }));
+        for text in ["prices.json", "https://p.example/p.json", "{", "7"] {
+            assert_eq!(text_or_table(text), Value::from(text));
+        }
     }
 
     #[test]

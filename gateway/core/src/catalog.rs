@@ -41,7 +41,9 @@ pub use relay::Relay;
 pub use rotation::Rotation;
 pub use seal::{SealError, Sealer};
 pub use secret::{Secret, Value};
-pub use settings::{BodiesRetention, DefaultModels, Network, RecordBodies, Retention, Settings};
+pub use settings::{
+    BodiesRetention, DefaultModels, Network, PriceAddress, PriceOrigin, RecordBodies, Retention, Settings,
+};
 pub use terms::{Patience, PhaseLimits, Template};
 
 pub use crate::profile::Source;

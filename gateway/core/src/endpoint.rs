@@ -134,6 +134,12 @@ pub enum Admin {
     Import,
     /// `GET /api/presets`
     PresetsList,
+    /// `GET /api/prices`
+    PricesRead,
+    /// `POST /api/prices/refresh`
+    PricesRefresh,
+    /// `POST /api/prices/accept`
+    PricesAccept,
     /// `GET /api/providers/{name}/models`
     ProvidersModels,
     /// `POST /api/models/join/preview`

@@ -6,17 +6,30 @@
 //!
 //! Where a provider charges more in some hours, the price is that of the time when the attempt began ([`Hours`]).
 //!
+//! The operator's own file or address of prices ([`PriceFile`]) comes before the bundled table.
+//!
 //! Known limits: one price for the whole call, so no tiers by length of the prompt, no batch or priority rates, no
 //! hour-long cache writes, no fees for searches; audio and images that are reported as tokens count as those of text.
 
+mod file;
 mod hours;
+mod list;
 mod pieces;
+mod renewal;
+mod state;
 mod table;
+
+use std::fmt;
+use std::sync::Arc;
 
 use crate::usage::Usage;
 
+pub use file::{BYTES_MAX as FILE_BYTES_MAX, PriceFile};
 pub use hours::Hours;
+pub use list::{Amounts, Listed, PriceList, Row, Rows};
 pub use pieces::{Pieces, Quality};
+pub use renewal::Waiting;
+pub use state::{Changed, PriceState};
 
 /// Prices of a million tokens, in nano-dollars (10⁻⁹ USD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,12 +62,33 @@ impl Price {
 }
 
 /// A price and its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
     /// The price.
     pub price: Price,
-    /// `catalog`, or the name of the bundled table, which holds its date.
-    pub source: &'static str,
+    /// Where it stands.
+    pub source: PriceSource,
+}
+
+/// Where a price stands, as records name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PriceSource {
+    /// `catalog`.
+    Catalog,
+    /// The name of the bundled table, which holds its date.
+    Bundled,
+    /// `prices` and the version of the operator's file.
+    File(Arc<str>),
+}
+
+impl fmt::Display for PriceSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PriceSource::Catalog => f.write_str("catalog"),
+            PriceSource::Bundled => f.write_str(table::NAME),
+            PriceSource::File(version) => write!(f, "prices {version}"),
+        }
+    }
 }
 
 /// The price of a model in this list of the bundled table ([`price_list`](crate::providers::price_list)) at this time, in
@@ -62,13 +96,13 @@ pub struct Priced {
 pub fn bundled(price_list: &str, upstream_model: &str, at_ms: i64) -> Option<Priced> {
     let price = table::find(price_list, upstream_model)?;
     let price = hours::published(price_list, upstream_model, price, at_ms);
-    Some(Priced { price, source: table::NAME })
+    Some(Priced { price, source: PriceSource::Bundled })
 }
 
 /// The price of the pieces of a call there, if the table knows it.
 pub fn of_pieces(authority: Option<&str>, provider: &str, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
     let call = pieces::cost(authority, provider, upstream_model, pieces)?;
-    Some(Priced { price: Price { call, ..Price::default() }, source: table::NAME })
+    Some(Priced { price: Price { call, ..Price::default() }, source: PriceSource::Bundled })
 }
 
 const TOKENS_PER_PRICE: u128 = 1_000_000;

@@ -186,7 +186,7 @@ fn kept(text: &str, characters_max: usize) -> String {
 impl Record {
     /// The cost of the call in nano-dollars; `None` if the price or the usage is unknown.
     pub fn cost_nano(&self) -> Option<i64> {
-        price::cost(&self.priced?.price, &self.usage)
+        price::cost(&self.priced.as_ref()?.price, &self.usage)
     }
 
     /// Tokens per second: from the first content to the end of a stream, or over the whole call if the answer came in

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::call::{Call, ROUTING_MEMBERS};
 use crate::candidate::{Account, AttemptParts, Skip, SkipReason};
-use crate::catalog::{Adjustments, Endpoint, Provider, ProviderKind, Value};
+use crate::catalog::{Adjustments, Endpoint, PriceAddress, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
 use crate::endpoint::Stored;
 use crate::operation::Operation;
@@ -204,6 +204,27 @@ pub fn counter(to: Account<'_>) -> Option<Outgoing> {
     let (counter, ProviderKind::Http(endpoints)) = (to.provider.counter?, &to.provider.kind) else { return None };
     to.credential.filter(|credential| matches!(credential.value, Value::Plain(_)))?;
     without_body("GET", counter.path.to_owned(), endpoints.first()?, &[], to)
+}
+
+/// The request for the operator's prices, without any credential.
+pub fn prices(from: &PriceAddress) -> Outgoing {
+    Outgoing {
+        method: "GET",
+        tls: true,
+        authority: from.authority.clone(),
+        path: from.path.clone(),
+        headers: vec![("accept".to_owned(), b"application/json".to_vec())],
+        body: Vec::new(),
+        local: from.local,
+        ca: None,
+        egress: None,
+        dialect: Dialect::OpenaiChat,
+        as_array: false,
+        transform: ResponseTransform::AsIs,
+        requested: None,
+        warnings: Vec::new(),
+        secrets: Arc::default(),
+    }
 }
 
 fn without_body(

@@ -79,6 +79,7 @@ mod parameters;
 mod playground;
 mod preflight;
 mod preview;
+mod prices;
 mod process;
 mod promises;
 mod proxying;

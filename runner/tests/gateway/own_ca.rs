@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -15,13 +15,22 @@ use crate::common::{Builder, Gateway, Host, chat};
 use crate::upstream::completion;
 
 /// A server that is known by an authority nobody else knows, and the authority's certificate in a folder.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     folder: TempDir,
+    says: Arc<Mutex<Says>>,
+}
+
+/// What it answers, whatever it is asked, and what it was asked.
+#[derive(Default)]
+struct Says {
+    head: String,
+    body: String,
+    heads: Vec<String>,
 }
 
 impl Server {
-    fn start() -> Server {
+    pub(crate) fn start() -> Server {
         let mut authority = CertificateParams::new([]).expect("parameters");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a CA");
@@ -39,11 +48,25 @@ impl Server {
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let port = listener.local_addr().expect("a bound socket").port();
-        thread::spawn(move || serve(&listener, &Arc::new(config)));
-        Server { port, folder }
+        let server = Server { port, folder, says: Arc::default() };
+        server.answer("200 OK", &completion("Trusted"));
+        let says = Arc::clone(&server.says);
+        thread::spawn(move || serve(&listener, &Arc::new(config), &says));
+        server
     }
 
-    fn ca(&self) -> PathBuf {
+    /// Answers so from now on: the status line without its version, with more headers perhaps, and a body of JSON.
+    pub(crate) fn answer(&self, head: &str, body: &str) {
+        let mut says = self.says.lock().expect("no other panic");
+        (says.head, says.body) = (head.to_owned(), body.to_owned());
+    }
+
+    /// The heads of the requests that came.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.says.lock().expect("no other panic").heads.clone()
+    }
+
+    pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
@@ -62,10 +85,11 @@ impl Server {
     }
 }
 
-fn serve(listener: &TcpListener, config: &Arc<ServerConfig>) {
+fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, says: &Arc<Mutex<Says>>) {
     for stream in listener.incoming().flatten() {
         let connection = ServerConnection::new(config.clone()).expect("a connection");
         let mut stream = StreamOwned::new(connection, stream);
+        let says = Arc::clone(says);
         thread::spawn(move || {
             let mut head = Vec::new();
             let mut piece = [0; 4096];
@@ -75,8 +99,11 @@ fn serve(listener: &TcpListener, config: &Arc<ServerConfig>) {
                     _ => return,
                 }
             }
-            let body = completion("Trusted");
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length";
+            let mut says = says.lock().expect("no other panic");
+            says.heads.push(String::from_utf8_lossy(&head).into_owned());
+            let Says { head, body, .. } = &*says;
+            let head =
+                format!("HTTP/1.1 {head}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length");
             let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).and_then(|()| stream.flush());
         });
     }

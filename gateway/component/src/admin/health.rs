@@ -26,7 +26,9 @@ pub(crate) async fn view(instance: &Rc<Instance>, snapshot: &Rc<Snapshot>) -> He
     signals::look_now(instance).await;
     let latencies =
         health::latencies(instance).iter().map(|each| LatencyView::of(each, &snapshot.catalog, now)).collect();
-    let warnings = shutdowns::warnings(instance, &snapshot.catalog).await;
+    let mut warnings = shutdowns::warnings(instance, &snapshot.catalog).await;
+    // A store that does not answer is told elsewhere.
+    warnings.extend(super::prices::view(instance, snapshot).await.map(|prices| prices.warnings()).unwrap_or_default());
     let refused_parameters = parameters::refused(instance, &snapshot.catalog).await;
     HealthView { now_ms: now.wall_ms, subjects, latencies, refused_parameters, warnings }
 }

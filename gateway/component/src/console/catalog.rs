@@ -9,12 +9,14 @@ use gateway_core::catalog::{Document, Noun};
 use gateway_core::refusal::Refusal;
 use gateway_core::stats::By;
 use gateway_core::uri::{decode_parameter, encode_parameter};
+use gateway_core::views::PricesView;
 use serde_json::{Map, Value};
 
 use super::edit::{Failed, base, is_of_the_form};
 use super::state::calls_of_a_day;
 use super::{Answer, Visit};
 use crate::admin::nouns::change_entry;
+use crate::admin::prices::Accepted;
 use crate::admin::route::DecideRequest;
 use crate::admin::{self, history, join, targets};
 use crate::host;
@@ -130,7 +132,10 @@ pub(super) async fn settings(visit: &Visit<'_>, failed: Option<Failed<'_>>) -> R
     let snapshot = visit.snapshot;
     let public_url = host::variable("public_url").await;
     let sections = snapshot.file.iter().flat_map(|file| file.as_json().keys());
+    // A store that does not answer is told elsewhere.
+    let prices = admin::prices::view(visit.instance, snapshot).await.unwrap_or_else(|_| PricesView::of(None, None));
     let stored = Stored {
+        prices: &prices,
         version: snapshot.version,
         file_sections: sections.map(String::as_str).collect(),
         public_url: public_url.as_deref().filter(|url| !url.is_empty()),
@@ -150,6 +155,17 @@ pub(super) async fn change_settings(visit: &Visit<'_>) -> Result<Answer, Refusal
     let form = visit.form().await?;
     if let Some(session) = form.get("session") {
         admin::end_session(visit.instance, session).await?;
+        return Ok(visit.to("settings"));
+    }
+    if let Some(change) = form.get("prices").filter(|_| form.get("form").is_none()) {
+        match change {
+            "accept" => {
+                let named = |name: &str| form.get(name).map(str::to_owned);
+                let accepted = Accepted { provider: named("provider"), model: named("model") };
+                admin::prices::take(visit.instance, accepted).await?;
+            }
+            _ => admin::prices::renew(visit.instance, visit.snapshot).await?,
+        }
         return Ok(visit.to("settings"));
     }
     let (section, relay) = changes::section_of_settings(&form);

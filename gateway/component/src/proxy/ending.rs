@@ -20,6 +20,7 @@ use crate::counters;
 use crate::host;
 use crate::incoming::Incoming;
 use crate::instance::Instance;
+use crate::prices;
 use crate::relay::{ReadyAnswer, RelayResult, Terms};
 use crate::send::{Answer, RestOfAnswer};
 use crate::store::catalog::Snapshot;
@@ -197,6 +198,7 @@ impl CallEnding {
         open.relayed(ended).await;
         counters::after(&instance, &snapshot, &attempt);
         announced::after(&instance, &attempt);
+        prices::after(&instance, &snapshot);
     }
 }
 

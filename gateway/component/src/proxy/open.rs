@@ -312,7 +312,7 @@ impl OpenCall {
         let record::EndedCall { record, seen, progress } = ended;
         let Inner { instance, charged, is_running_saved, retention, bodies, .. } = &*self.0;
         let state = record.state;
-        let price = record.priced.map(|priced| priced.price);
+        let price = record.priced.as_ref().map(|priced| priced.price);
         records::save(instance, record, is_running_saved.get()).await;
         if let Some(bodies) = bodies {
             host::spawn(bodies.clone().save(state));

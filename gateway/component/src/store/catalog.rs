@@ -16,7 +16,7 @@ use gateway_core::views::SectionSource;
 
 use super::database::{self, Trouble, Value};
 use super::looks::LookTimes;
-use super::{health, key_value};
+use super::{health, key_value, prices};
 use crate::host;
 use crate::instance::Instance;
 
@@ -70,6 +70,8 @@ struct Origin {
     token: String,
     /// Changes when a file does that the catalog names.
     files: String,
+    /// The number of the state of the operator's prices, or 0 without any.
+    prices: u64,
 }
 
 /// One accepted catalog.
@@ -269,6 +271,10 @@ async fn origin(instance: &Instance, known: Option<&Snapshot>) -> Result<Origin,
         version: stored_version(instance).await?,
         token: host::variable("token").await.unwrap_or_default(),
         files: if instance.host.has_files { host::variable(FILES).await.unwrap_or_default() } else { String::new() },
+        prices: match known.is_some_and(|known| known.catalog.settings.prices.is_some()) {
+            true => prices::number(instance).await?,
+            false => 0,
+        },
     })
 }
 
@@ -299,7 +305,8 @@ async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapsh
     }
     let etag = etag(origin);
     let token = Token::new(&origin.token);
-    let (version, origin) = (origin.version, origin.clone());
+    let prices = prices::price(instance, &mut catalog).await.map_err(NoSnapshot::Unreachable)?;
+    let (version, origin) = (origin.version, Origin { prices, ..origin.clone() });
     Ok(Snapshot { catalog, document, stored, file, version, etag, token, origin, path: path().await })
 }
 

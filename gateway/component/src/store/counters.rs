@@ -39,6 +39,13 @@ pub(crate) async fn not_there(instance: &Instance, account: &str) {
     let _ = database::write(instance, PUT_OFF, vec![Value::Text(account.to_owned()), later]).await;
 }
 
+/// Gives the turn back early: it is taken again in `in_ms`, though turns are taken `every_ms`.
+pub(crate) async fn put_off(instance: &Instance, account: &str, every_ms: u64, in_ms: u64) {
+    let at_ms = host::steady_ms().saturating_sub_unsigned(every_ms).saturating_add_unsigned(in_ms);
+    // If this fails, the next turn is taken when it is due anyway.
+    let _ = database::write(instance, PUT_OFF, vec![Value::Text(account.to_owned()), Value::Integer(at_ms)]).await;
+}
+
 /// Forgets accounts that are no longer asked about.
 pub(crate) async fn sweep(instance: &Instance) -> Result<(), database::Trouble> {
     let oldest = Value::Integer(host::steady_ms().saturating_sub(KEPT_MS));

@@ -196,7 +196,7 @@ pub(crate) fn row(instance: &Instance, record: &Record) -> Row {
         number(usage.output_tokens),
         number(usage.reasoning_tokens),
         record.cost_nano().map_or(Value::Null, Value::Integer),
-        record.priced.map_or(Value::Null, |priced| Value::Text(priced.source.into())),
+        record.priced.as_ref().map_or(Value::Null, |priced| Value::Text(priced.source.to_string())),
         record.tokens_per_second().map_or(Value::Null, Value::Real),
         if record.warnings.is_empty() { Value::Null } else { json(serde_json::to_string(&record.warnings)) },
         Value::Integer(record.until_ms),

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use gateway_core::catalog::{Catalog, RecordBodies, Settings};
-use gateway_core::views::{SessionView, SessionsView};
+use gateway_core::views::{AmountsView, PricesView, SessionView, SessionsView};
 use serde_json::{Map, Value};
 
 use crate::edit::{Banner, Editing, Form, Kind};
@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::language::Language;
 use crate::parts::Time;
 use crate::routes::Page;
+use crate::show;
 use crate::words::settings::Words;
 use crate::words::{edit, key_forms};
 
@@ -22,6 +23,8 @@ pub struct Stored<'a> {
     pub file_sections: Vec<&'a str>,
     /// The address at which llmio is reached, as the operator set it.
     pub public_url: Option<&'a str>,
+    /// The operator's own prices.
+    pub prices: &'a PricesView,
 }
 
 /// What holds for the gateway as a whole.
@@ -39,6 +42,25 @@ pub struct SettingsPage<'a> {
     relays: Vec<RelayRow>,
     sessions: Vec<Row>,
     warnings: Vec<String>,
+    prices: Option<Prices>,
+}
+
+/// The operator's own prices, where the settings name a file or an address.
+#[derive(Debug)]
+struct Prices {
+    facts: Vec<(&'static str, String)>,
+    asked: Option<Time>,
+    problem: Option<String>,
+    waiting: Vec<WaitingRow>,
+}
+
+#[derive(Debug)]
+struct WaitingRow {
+    provider: String,
+    model: String,
+    now: String,
+    new: String,
+    accept_word: String,
 }
 
 #[derive(Debug)]
@@ -108,8 +130,40 @@ impl<'a> SettingsPage<'a> {
             relays: relays.collect(),
             sessions: sessions.sessions.iter().map(|session| Row::of(session, frame, words)).collect(),
             warnings: catalog.warnings(),
+            prices: Prices::of(stored.prices, frame, words),
         }
     }
+}
+
+impl Prices {
+    fn of(prices: &PricesView, frame: &Frame, words: Words) -> Option<Self> {
+        let version = prices.version.clone().unwrap_or_else(|| words.none_stored().to_owned());
+        let facts = vec![
+            (words.prices_from(), prices.origin.clone()?),
+            (words.prices_version(), version),
+            (words.prices_in_force(), prices.models.to_string()),
+        ];
+        let waiting = prices.waiting.iter().map(|waiting| WaitingRow {
+            provider: waiting.provider.clone(),
+            model: waiting.model.clone(),
+            now: amounts(waiting.now, words),
+            new: amounts(waiting.new, words),
+            accept_word: words.accept_price(&waiting.model),
+        });
+        Some(Prices {
+            facts,
+            asked: prices.asked_at_ms.map(|at_ms| frame.time(at_ms)),
+            problem: prices.problem.clone(),
+            waiting: waiting.collect(),
+        })
+    }
+}
+
+/// What a million tokens cost.
+fn amounts(amounts: AmountsView, words: Words) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "prices have far fewer digits than a whole number")]
+    let dollars = |usd: f64| show::money((usd * 1e9).round() as i64);
+    words.price_in_out(dollars(amounts.input), dollars(amounts.output))
 }
 
 impl Row {
@@ -159,6 +213,8 @@ fn change(frame: &Frame, editing: &Editing<'_>, settings: &Map<String, Value>) -
         .hint(words.bodies_mib_hint())
         .field("zone", words.zone(), Kind::Text(Vec::new()), written("zone"))
         .hint(words.zone_hint())
+        .field("prices", words.prices(), Kind::Text(Vec::new()), written("prices"))
+        .hint(words.prices_hint())
         .field("trusted_proxies", words.proxies(), Kind::Text(Vec::new()), written("trusted_proxies"))
         .hint(words.proxies_hint())
         .button("save", edit.save())

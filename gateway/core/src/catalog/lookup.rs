@@ -1,6 +1,7 @@
 //! Looking things up in a [`Catalog`]: models by the name asked, keys by their hash, addresses in networks.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
-use crate::price::{self, Pieces, Priced};
+use crate::price::{self, Listed, Pieces, PriceList, PriceSource, Priced};
 use crate::problem::Problems;
 use crate::redact::Secrets;
 
@@ -197,6 +198,21 @@ impl Key {
 }
 
 impl Catalog {
+    /// What the providers are called in lists of prices, each once.
+    pub fn price_lists(&self) -> BTreeSet<&str> {
+        self.providers.iter().map(|provider| &*provider.prices.list).collect()
+    }
+
+    /// Puts these lists of the operator's file before the bundled prices.
+    pub fn set_prices(&mut self, lists: &HashMap<String, Arc<PriceList>>) {
+        for provider in &mut self.providers {
+            if let Some(list) = lists.get(&*provider.prices.list) {
+                Arc::make_mut(provider).prices.own = Some(Arc::clone(list));
+            }
+        }
+        self.link_targets();
+    }
+
     /// The providers whose address or access differs from an older catalog, so that what was learnt about them no
     /// longer applies.
     pub fn moved_since(&self, older: &Catalog) -> impl Iterator<Item = &Arc<Provider>> {
@@ -221,12 +237,18 @@ impl Provider {
         self.reached().0.first().map_or("", |endpoint| &endpoint.authority)
     }
 
-    /// The published price of a model at this provider and at this time, in Unix milliseconds.
+    /// The published price of a model at this provider and at this time, in Unix milliseconds: that of the operator's file of
+    /// prices, else that of the bundled table.
     pub fn published(&self, upstream_model: &str, at_ms: i64) -> Option<Priced> {
         // The built-in provider may bear any name, but charges nothing that could be known.
-        match self.kind {
-            ProviderKind::Echo => None,
-            ProviderKind::Http(_) => price::bundled(&self.price_list, upstream_model, at_ms),
+        if self.kind == ProviderKind::Echo {
+            return None;
+        }
+        let listed = self.prices.own.as_ref().and_then(|list| Some((list.find(upstream_model, at_ms)?, list)));
+        match listed {
+            Some((Listed::Unknown, _)) => None,
+            Some((Listed::At(price), list)) => Some(Priced { price, source: PriceSource::File(list.version.clone()) }),
+            None => price::bundled(&self.prices.list, upstream_model, at_ms),
         }
     }
 
@@ -264,7 +286,7 @@ impl Target {
         }
         if let Some(usual) = self.price {
             let price = self.hours.iter().find(|(hours, _)| hours.hold(at_ms)).map_or(usual, |(_, price)| *price);
-            return Some(Priced { price, source: "catalog" });
+            return Some(Priced { price, source: PriceSource::Catalog });
         }
         self.provider.published(upstream_model, at_ms)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Egress, Patience, PhaseLimits, Quota, Value};
 use crate::dialect::{Auth, Dialect};
+use crate::price::PriceList;
 use crate::providers::Counter;
 use crate::redact::Secrets;
 use crate::verdict::ErrorRule;
@@ -53,8 +54,8 @@ pub struct Provider {
     pub error_match: Vec<String>,
     /// Tags of the provider, such as `trains-on-prompts`. Keys can avoid providers by tag.
     pub tags: Vec<String>,
-    /// The bundled table's name for its list of prices. It is looked up once, by the host and the name.
-    pub(crate) price_list: Arc<str>,
+    /// Where the prices of its models are found.
+    pub(crate) prices: ProviderPrices,
     /// Its quotas: from `quotas`, the shorthand `quota`, and `concurrent`. No two of them limit the same thing.
     pub quotas: Vec<Quota>,
     /// The request that returns the balance and counters of an account, if the provider has one.
@@ -65,6 +66,22 @@ pub struct Provider {
     pub secret_query: Vec<String>,
     /// All secrets in a request without a credential, once they are resolved.
     pub secrets: Arc<Secrets>,
+}
+
+/// Where the prices of a provider's models are found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ProviderPrices {
+    /// What lists of prices call it. It is looked up once, by the host and the name.
+    pub(crate) list: Arc<str>,
+    /// The operator's own list, if there is one. It comes before the bundled one.
+    pub(crate) own: Option<Arc<PriceList>>,
+}
+
+impl ProviderPrices {
+    /// The prices of the provider that lists call so.
+    pub(crate) fn listed_as(list: &str) -> Self {
+        ProviderPrices { list: list.into(), own: None }
+    }
 }
 
 /// How pages mark a provider where there is no room for its name. Default: by its name.

@@ -23,7 +23,7 @@ impl Catalog {
     }
 
     /// Targets hold their provider, so each gets the provider with its secrets filled in.
-    fn link_targets(&mut self) {
+    pub(super) fn link_targets(&mut self) {
         let resolved: HashMap<&str, &Arc<Provider>> =
             self.providers.iter().map(|provider| (&*provider.name, provider)).collect();
         for model in &mut self.models {

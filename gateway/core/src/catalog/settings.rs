@@ -27,6 +27,8 @@ pub struct Settings {
     pub fallback: Vec<String>,
     /// The models that serve calls without a `model`. Default: the only model that can.
     pub default_models: DefaultModels,
+    /// Where prices come from that hold before those of the bundled table. Default none.
+    pub prices: Option<PriceOrigin>,
 }
 
 /// How long records are kept. Whichever of the two limits is reached first applies.
@@ -85,6 +87,35 @@ pub struct DefaultModels {
     pub moderations: Option<String>,
     /// Calls of `images/generations`.
     pub images: Option<String>,
+}
+
+/// Where the operator's own prices come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PriceOrigin {
+    /// A file that the host reads.
+    File(String),
+    /// An address, which is asked once a day.
+    Address(PriceAddress),
+}
+
+/// The address of a price file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceAddress {
+    /// Host and optional port.
+    pub authority: String,
+    /// Path and query.
+    pub path: String,
+    /// Whether it may be a private or loopback address.
+    pub local: bool,
+}
+
+impl fmt::Display for PriceOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PriceOrigin::File(name) => f.write_str(name),
+            PriceOrigin::Address(address) => write!(f, "https://{}{}", address.authority, address.path),
+        }
+    }
 }
 
 /// An IP network in CIDR notation.

@@ -63,7 +63,7 @@ impl Rule {
     }
 }
 
-fn is_date(text: &str) -> bool {
+pub(super) fn is_date(text: &str) -> bool {
     let dash = |index: usize| text.len() == 10 && (index == 4 || index == 7);
     matches!(text.len(), 8 | 10)
         && text.bytes().enumerate().all(|(index, byte)| if dash(index) { byte == b'-' } else { byte.is_ascii_digit() })
@@ -72,15 +72,18 @@ fn is_date(text: &str) -> bool {
 /// The price of a model in the list with this name.
 pub(super) fn find(list: &str, model: &str) -> Option<Price> {
     let own = provider(list)?;
-    let lower = if model.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(model.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(model)
-    };
-    // Gemini's own way to write a model.
-    let model = lower.strip_prefix("models/").unwrap_or(&lower);
+    let model = known_name(model);
     let others = own.fallbacks.iter().filter_map(|id| provider(id));
-    std::iter::once(own).chain(others).find_map(|provider| provider.cell(model))?.map(price)
+    std::iter::once(own).chain(others).find_map(|provider| provider.cell(&model))?.map(price)
+}
+
+/// A model's name as lists of prices have it: in lower case, without Gemini's own way to write it.
+pub(super) fn known_name(model: &str) -> Cow<'_, str> {
+    let name = model.strip_prefix("models/").unwrap_or(model);
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
 }
 
 fn provider(id: &str) -> Option<&'static Provider> {

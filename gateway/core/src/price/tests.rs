@@ -83,10 +83,11 @@ fn the_catalogs_price_wins_and_the_table_knows_the_rest() {
     let catalog = Document::from_toml(catalog).unwrap().validate().unwrap();
     let prices = catalog.models[0].targets.iter().map(|target| {
         let model = target.model.as_deref().unwrap_or("gpt-4o-mini");
-        target.priced(model, Pieces::None, 0).map(|priced| (priced.price.output, priced.source))
+        target.priced(model, Pieces::None, 0).map(|priced| (priced.price.output, priced.source.to_string()))
     });
     let table = "genai-prices 2026-10-30";
-    let expected = [Some((2_000_000_000, "catalog")), Some((10_000_000_000, table)), Some((600_000_000, table)), None];
+    let known = |output: u64, source: &str| Some((output, source.to_owned()));
+    let expected = [known(2_000_000_000, "catalog"), known(10_000_000_000, table), known(600_000_000, table), None];
     assert_eq!(prices.collect::<Vec<_>>(), expected);
 }
 

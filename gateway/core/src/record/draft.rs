@@ -256,7 +256,7 @@ impl Draft {
     /// Notes that another model answered, and its price, if it is known.
     pub fn served_other(&mut self, model: &str, priced: Option<Priced>) {
         self.warn(&format!("{OTHER_MODEL}: {}", kept_text(model)));
-        self.record.priced = priced.or(self.record.priced);
+        self.record.priced = priced.or(self.record.priced.take());
     }
 
     /// Notes what the origin of a relay answered to `request_line`, a method and a path, or what kept the origin from

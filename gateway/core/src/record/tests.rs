@@ -1,5 +1,5 @@
 use super::*;
-use crate::price::Price;
+use crate::price::{Price, PriceSource};
 
 #[test]
 fn every_state_has_its_own_name_and_is_found_by_it() {
@@ -51,9 +51,9 @@ fn ended(first_content_ms: Option<u64>, duration_ms: Option<u64>, output_tokens:
 #[test]
 fn a_cost_is_known_when_price_and_usage_are() {
     let price = Price { input: 1_000_000_000, cache_read: 0, cache_write: 0, output: 2_000_000_000, call: 0 };
-    let priced = Some(Priced { price, source: "catalog" });
+    let priced = Some(Priced { price, source: PriceSource::Catalog });
     let usage = Usage { input_tokens: Some(11), output_tokens: Some(7), ..Usage::default() };
-    assert_eq!(Record { priced, usage, ..ended(None, None, None) }.cost_nano(), Some(25_000));
+    assert_eq!(Record { priced: priced.clone(), usage, ..ended(None, None, None) }.cost_nano(), Some(25_000));
     assert_eq!(Record { priced, ..ended(None, None, None) }.cost_nano(), None);
     assert_eq!(Record { usage, ..ended(None, None, None) }.cost_nano(), None);
 }

@@ -1,5 +1,7 @@
 //! Every page, with the address it stands at.
 
+use gateway_core::views::{AmountsView, PricesView, WaitingPriceView};
+
 use super::*;
 
 /// Adds a page at an address.
@@ -192,6 +194,22 @@ fn state_pages(add: &mut Add<'_>) {
     add("me", &|frame| me(frame, (&[], &[])));
 }
 
+/// Prices of the operator's own, whose every text is evil.
+fn prices() -> PricesView {
+    let amounts = AmountsView { input: 1.0, cache_read: 0.0, cache_write: 1.0, output: 2.0 };
+    let evil = || EVIL.to_owned();
+    let waiting = WaitingPriceView { provider: evil(), model: evil(), now: amounts, new: amounts };
+    PricesView {
+        origin: Some(evil()),
+        version: Some(evil()),
+        taken_at_ms: Some(1),
+        asked_at_ms: Some(1),
+        problem: Some(evil()),
+        models: 1,
+        waiting: vec![waiting],
+    }
+}
+
 /// The settings, in every state of their forms.
 fn settings_pages(add: &mut Add<'_>) {
     let catalog = catalog();
@@ -207,7 +225,8 @@ fn settings_pages(add: &mut Add<'_>) {
     let sessions = SessionsView { sessions: vec![session(None), session(Some(EVIL))] };
     let written = serde_json::json!({ "zone": EVIL, "retention_days": 7, "trusted_proxies": [EVIL] });
     let refusals = refusals();
-    let stored = Stored { version: 3, file_sections: vec![EVIL], public_url: Some(url) };
+    let prices = prices();
+    let stored = Stored { version: 3, file_sections: vec![EVIL], public_url: Some(url), prices: &prices };
     for editing in every_editing(&refusals) {
         let settings = (&stored, written.as_object().expect("a table"));
         add("settings", &|frame| html(&SettingsPage::of(frame, &catalog, settings, &sessions, &editing)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::catalog::provider::ProviderPrices;
 use crate::catalog::schema::format::{self, Url};
 use crate::catalog::schema::{Fields, Place, alternatives, did_you_mean};
 use crate::catalog::{Endpoint, Patience, PhaseLimits, Provider, ProviderKind, ProviderLabel, Value};
@@ -64,7 +65,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         endpoints.iter().any(|endpoint| providers::refuses_stream_options(&endpoint.authority));
     let authority = endpoints.first().map(|endpoint| endpoint.authority.as_str());
     let announces = authority.is_some_and(providers::announces);
-    let price_list = providers::price_list(authority, &name).into();
+    let prices = ProviderPrices::listed_as(providers::price_list(authority, &name));
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
     let credentials = credentials.unwrap_or_default();
     let forward_headers = forward_headers.unwrap_or_default();
@@ -90,7 +91,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         errors,
         error_match,
         tags,
-        price_list,
+        prices,
         quotas,
         counter,
         secret_headers,
@@ -155,7 +156,7 @@ pub(super) fn nothing() -> Provider {
         errors: Vec::new(),
         error_match: Vec::new(),
         tags: Vec::new(),
-        price_list: "".into(),
+        prices: ProviderPrices::default(),
         quotas: Vec::new(),
         counter: None,
         secret_headers: Vec::new(),

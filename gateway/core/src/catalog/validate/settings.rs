@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::schema::format::Money;
 use crate::catalog::schema::{Fields, Place, Report, format};
-use crate::catalog::{BodiesRetention, DefaultModels, RecordBodies, Retention, Settings};
+use crate::catalog::{BodiesRetention, DefaultModels, PriceAddress, PriceOrigin, RecordBodies, Retention, Settings};
 
 const RETENTION_DAYS_DEFAULT: u32 = 30;
 const BODIES_RETENTION_DAYS_DEFAULT: u32 = 7;
@@ -69,6 +69,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         rates: Currencies::default().rates,
         fallback: Vec::new(),
         default_models: DefaultModels::default(),
+        prices: None,
     };
     let mut currencies = Currencies::default();
     let Some(mut fields) = place.and_then(|place| place.fields()) else {
@@ -91,6 +92,7 @@ pub(super) fn read(place: Option<Place<'_>>) -> (Settings, Currencies) {
         settings.rates.clone_from(&currencies.rates);
     }
     read_bodies(&mut fields, &mut settings);
+    settings.prices = fields.field("prices").and_then(|place| read_prices(&place));
     let mib_max = fields.field("max_db_mib").and_then(|place| place.integer(16..=1 << 24));
     settings.retention.bytes_max = mib_max.map(|mib| mib << 20);
     if let Some(zone) = fields.field("zone").and_then(|place| place.parsed(format::zone)) {
@@ -110,6 +112,31 @@ fn read_bodies(fields: &mut Fields<'_>, settings: &mut Settings) {
     let mib = fields.field("max_bodies_mib").and_then(|place| place.integer(1..=1 << 24));
     settings.bodies.days = days.unwrap_or(settings.bodies.days);
     settings.bodies.bytes_max = mib.map_or(settings.bodies.bytes_max, |mib| mib << 20);
+}
+
+/// The name of a file, an `https` address, or a table of an address.
+fn read_prices(place: &Place<'_>) -> Option<PriceOrigin> {
+    if let serde_json::Value::String(text) = place.value {
+        return match text.contains("://") {
+            true => place.parsed(|text| price_address(text, false)).map(PriceOrigin::Address),
+            false => place.parsed(format::label).map(PriceOrigin::File),
+        };
+    }
+    let mut fields = place.fields()?;
+    let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+    let address = fields.needed("url").and_then(|place| place.parsed(|text| price_address(text, local)));
+    fields.finish();
+    address.map(PriceOrigin::Address)
+}
+
+fn price_address(text: &str, local: bool) -> Result<PriceAddress, String> {
+    let (url, query) = format::base_url(text)?;
+    if url.scheme != "https" {
+        return Err("must start with https://: who can change prices on their way can spend your money".to_owned());
+    }
+    let path = if url.path.is_empty() { "/".to_owned() } else { url.path };
+    let path = if query.is_empty() { path } else { format!("{path}?{query}") };
+    Ok(PriceAddress { authority: url.authority, path, local })
 }
 
 /// One of the words of [`RecordBodies`].
