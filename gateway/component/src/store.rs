@@ -1,6 +1,7 @@
 //! What llmio keeps: the catalog and health in key-value, records in SQLite. Every statement is a literal with bound parameters,
 //! and one statement is one transaction (`host.md`): a cached connection is shared by concurrent calls.
 
+mod believed;
 pub(crate) mod bodies;
 pub(crate) mod catalog;
 pub(crate) mod changes;

@@ -8,16 +8,14 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{self, Builder, Gateway, Host, chat, eventually};
+use crate::common::{self, Builder, Gateway, Host, Request, chat, eventually};
 use crate::health::limited;
 use crate::upstream::{Answer, Upstream};
 
 const HOUR_S: i64 = 3_600;
-const LIMITS: &str = "rolling = { calls = 1, hours = 5 }, rpd = 1";
-
 /// The library that sets the wall clock of a process.
 static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -85,6 +83,20 @@ fn rests_s(gateway: &Gateway) -> Vec<i64> {
 
 fn exchange(connection: &mut common::Connection) -> u16 {
     connection.exchange(&chat("m")).status
+}
+
+/// A key with these limits.
+fn key_with(gateway: &Gateway, limits: &Value) -> String {
+    let made = gateway.admin("POST", "/api/keys", &json!({ "name": "k", "limits": limits }).to_string());
+    assert_eq!(made.status, 201, "{}", made.text());
+    made.json()["key"].as_str().expect("a key").to_owned()
+}
+
+/// The status of a call with this key. Where the ledger is late, as on a busy machine, the call is not served and says so.
+fn status(gateway: &Gateway, key: &str) -> u16 {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
+    let call = || gateway.send(&Request::new("POST", "/v1/chat/completions").key(key).json(body)).status;
+    eventually("the ledger answers", || Some(call()).filter(|status| *status != 503))
 }
 
 #[test]
@@ -170,15 +182,15 @@ fn what_was_spent_counts_as_long_as_it_was_meant_to_whatever_the_clock_says() {
     for first_off_s in [0, 8 * HOUR_S, -8 * HOUR_S] {
         let clock = WallClock::off_by(first_off_s);
         let upstream = Upstream::saying("served");
-        let keyed = format!("{}quota = {{ rolling = {{ calls = 1, hours = 5 }} }}\n", a_provider(&upstream));
-        let mut gateway = clock.gateway().catalog(&keyed).model("m", &["a/up"]).start();
-        assert_eq!(gateway.send(&chat("m")).status, 200);
+        let mut gateway = clock.gateway().provider("a", &upstream).model("m", &["a/up"]).start();
+        let key = key_with(&gateway, &json!({ "rolling": { "calls": 1, "hours": 5 } }));
+        assert_eq!(status(&gateway, &key), 200);
         for (step, off_s) in [8, 0, -8, 0, 8].into_iter().map(|hours| hours * HOUR_S).enumerate() {
             clock.set(first_off_s + off_s);
             if step == 3 {
                 gateway.kill_and_restart();
             }
-            assert_eq!(gateway.send(&chat("m")).status, 429, "step {step}, wrong by {first_off_s} s at first");
+            assert_eq!(status(&gateway, &key), 429, "step {step}, wrong by {first_off_s} s at first");
             let limits = gateway.admin("GET", "/api/quota", "").json();
             let resets_ms = limits["quota"][0]["resets_at_ms"].as_i64().expect("a time");
             let left_s = resets_ms / 1_000 - unix_s() - first_off_s - off_s;
@@ -188,24 +200,19 @@ fn what_was_spent_counts_as_long_as_it_was_meant_to_whatever_the_clock_says() {
     }
 }
 
-fn a_provider(upstream: &Upstream) -> String {
-    let url = upstream.url();
-    format!("[[providers]]\nname = \"a\"\nbase_url = \"{url}/v1\"\nlocal = true\ncredentials = [\"sk-a-key-1\"]\n")
-}
-
 #[test]
 fn a_machine_that_began_in_1970_loses_nothing_when_its_clock_is_set() {
     // Noon both times, so that no day ends meanwhile.
     let noon_s = 12 * HOUR_S;
     let clock = WallClock::off_by(noon_s - unix_s());
     let (served, limited) = (Upstream::saying("served"), Upstream::answering(limited("7200")));
-    let quota = format!("{}quota = {{ {LIMITS} }}\n", a_provider(&served));
-    let builder = clock.gateway().catalog(&quota).provider("b", &limited);
+    let builder = clock.gateway().provider("a", &served).provider("b", &limited);
     let gateway = builder.model("m", &["a/up"]).model("n", &["b/up"]).start();
-    assert_eq!((gateway.send(&chat("m")).status, gateway.send(&chat("n")).status), (200, 429));
+    let key = key_with(&gateway, &json!({ "rolling": { "calls": 1, "hours": 5 }, "rpd": 1 }));
+    assert_eq!((status(&gateway, &key), gateway.send(&chat("n")).status), (200, 429));
     eventually("the rest is published", || (!rests_s(&gateway).is_empty()).then_some(()));
     clock.set(noon_s - unix_s() % (24 * HOUR_S));
-    assert_eq!((gateway.send(&chat("m")).status, gateway.send(&chat("n")).status), (429, 429));
+    assert_eq!((status(&gateway, &key), gateway.send(&chat("n")).status), (429, 429));
     assert_eq!((served.received().len(), limited.received().len()), (1, 1));
     let left_s = rests_s(&gateway);
     assert!(left_s.iter().all(|left_s| (6_000..=7_200).contains(left_s)), "{left_s:?}");
@@ -213,4 +220,41 @@ fn a_machine_that_began_in_1970_loses_nothing_when_its_clock_is_set() {
     let names = |limit: &Value| (limit["name"].as_str().map(str::to_owned), limit["spent"].as_u64());
     let spent: Vec<_> = limits["quota"].as_array().expect("limits").iter().map(names).collect();
     assert!(spent.iter().all(|(_, spent)| *spent == Some(1)), "that day of 1970 was today: {spent:?}");
+}
+
+#[test]
+fn no_record_goes_for_its_age_because_the_clock_was_set_years_ahead_by_mistake() {
+    let clock = WallClock::off_by(0);
+    let upstream = Upstream::saying("served");
+    let mut gateway = clock.gateway().provider("a", &upstream).model("m", &["a/up"]).start();
+    let call = gateway.send(&chat("m"));
+    gateway.record(&call);
+    let deleted = |gateway: &Gateway| {
+        let maintained = gateway.admin("POST", "/api/maintain", "{}");
+        assert_eq!(maintained.status, 200, "{}", maintained.text());
+        maintained.json()["records_deleted"].as_u64().expect("a number")
+    };
+    assert_eq!(deleted(&gateway), 0);
+    let years_ahead_s = 10 * 365 * 24 * HOUR_S;
+    clock.set(years_ahead_s);
+    assert_eq!(deleted(&gateway), 0);
+    gateway.restart();
+    assert_eq!(deleted(&gateway), 0);
+    gateway.record(&call);
+    // A day later nobody has set it right.
+    gateway.terminate();
+    assert!(gateway.ended().success());
+    let database = Connection::open(gateway.data().join("store.db")).expect("its database");
+    let sql = "UPDATE maintenance SET at_ms = at_ms - 90000000 WHERE name = 'ahead/0'";
+    assert_eq!(database.execute(sql, []).expect("a statement"), 1);
+    drop(database);
+    gateway.start_again();
+    eventually("it is believed", || {
+        deleted(&gateway);
+        gateway
+            .records("")
+            .iter()
+            .all(|record| record["id"] != call.header("x-llmio-record").unwrap_or(""))
+            .then_some(())
+    });
 }

@@ -6,7 +6,6 @@ use gateway_core::catalog::BodiesRetention;
 
 use super::database::{self, Columns, Trouble, Value, number};
 use super::records::{DAY_MS, SWEEP_ROWS, id_at, in_steps};
-use crate::host;
 use crate::instance::Instance;
 
 const SAVE: &str = "INSERT OR REPLACE INTO bodies (id, bytes, gone, sealed) VALUES (?1, ?2, ?3, ?4)";
@@ -66,8 +65,13 @@ pub(crate) async fn delete(instance: &Instance, ids: &[String]) -> Result<usize,
 }
 
 /// Deletes bodies that are too old or too many, and what is said of those whose records are gone.
-pub(crate) async fn sweep(instance: &Instance, retention: BodiesRetention, record_days: u32) -> Result<(), Trouble> {
-    let oldest = |days: u32| id_at(host::unix_ms().saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
+pub(crate) async fn sweep(
+    instance: &Instance,
+    retention: BodiesRetention,
+    record_days: u32,
+    today_ms: i64,
+) -> Result<(), Trouble> {
+    let oldest = |days: u32| id_at(today_ms.saturating_sub(i64::from(days).saturating_mul(DAY_MS)));
     let rows = Value::Integer(SWEEP_ROWS);
     in_steps(instance, FORGET, vec![Value::Text(oldest(record_days)), rows.clone()]).await?;
     in_steps(instance, EXPIRE, vec![Value::Text(oldest(retention.days)), rows]).await?;

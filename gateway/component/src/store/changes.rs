@@ -89,8 +89,8 @@ pub(crate) async fn of_version(instance: &Instance, version: u64) -> Result<Opti
 }
 
 /// Deletes changes that are older than records may be, with their versions.
-pub(crate) async fn sweep(instance: &Instance, retention_days: u32) -> Result<(), Trouble> {
-    let oldest = host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS));
+pub(crate) async fn sweep(instance: &Instance, retention_days: u32, today_ms: i64) -> Result<(), Trouble> {
+    let oldest = today_ms.saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS));
     let rows = database::rows(instance, SWEEP, vec![Value::Integer(oldest), Value::Integer(KEPT)]).await?;
     if rows.is_empty() {
         return Ok(());

@@ -11,7 +11,7 @@ use gateway_core::stats::{Counted, marks_of};
 use gateway_core::views::{RecordView, StoredJson};
 
 use super::database::{self, Columns, Row as Found, Trouble, Value, number, text};
-use super::{bodies, changes, counters, failures, health, parameters, quota};
+use super::{believed, bodies, changes, counters, failures, health, parameters, quota};
 use super::{responses, seals, sessions, stats, turns, wrong_credentials};
 use crate::host;
 use crate::instance::Instance;
@@ -265,9 +265,10 @@ pub(crate) async fn maintain(
 ) -> Result<(usize, usize), Trouble> {
     database::migrate(instance).await?;
     health::forget(instance);
-    stats::gather(instance).await?;
-    bodies::sweep(instance, kept_bodies, retention.days).await?;
-    let deleted = sweep(instance, retention.days).await? + shrink(instance, retention.bytes_max).await?;
+    let today_ms = believed::unix_ms(instance).await?;
+    stats::gather(instance, today_ms).await?;
+    bodies::sweep(instance, kept_bodies, retention.days, today_ms).await?;
+    let deleted = sweep(instance, retention.days, today_ms).await? + shrink(instance, retention.bytes_max).await?;
     let now_ms = Value::Integer(host::steady_ms());
     let interrupted = database::rows(instance, INTERRUPT, vec![text(instance.host.boot.clone()), now_ms]).await?.len();
     quota::sweep(instance).await?;
@@ -276,7 +277,7 @@ pub(crate) async fn maintain(
     counters::sweep(instance).await?;
     sessions::sweep(instance).await?;
     parameters::sweep(instance).await?;
-    changes::sweep(instance, retention.days).await?;
+    changes::sweep(instance, retention.days, today_ms).await?;
     wrong_credentials::sweep(instance).await?;
     failures::sweep(instance).await?;
     turns::sweep(instance).await?;
@@ -284,8 +285,8 @@ pub(crate) async fn maintain(
 }
 
 /// Deletes old records. They are the first rows of the table, and go in small steps, so that no lock is held for long.
-async fn sweep(instance: &Instance, retention_days: u32) -> Result<usize, Trouble> {
-    let oldest = id_at(host::unix_ms().saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
+async fn sweep(instance: &Instance, retention_days: u32, today_ms: i64) -> Result<usize, Trouble> {
+    let oldest = id_at(today_ms.saturating_sub(i64::from(retention_days).saturating_mul(DAY_MS)));
     in_steps(instance, SWEEP, vec![Value::Text(oldest), Value::Integer(SWEEP_ROWS)]).await
 }
 

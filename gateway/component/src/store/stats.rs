@@ -94,7 +94,7 @@ pub(super) async fn name(instance: &Instance, Naming { id, parameters }: Naming)
 
 /// Counts records that were not counted when they were written, gathers cells, and forgets what is past its time. The
 /// names are written again in case the database is another one.
-pub(super) async fn gather(instance: &Instance) -> Result<(), Trouble> {
+pub(super) async fn gather(instance: &Instance, today_ms: i64) -> Result<(), Trouble> {
     instance.store.stats.named.borrow_mut().clear();
     let start_ms = host::now_ms();
     loop {
@@ -106,7 +106,7 @@ pub(super) async fn gather(instance: &Instance) -> Result<(), Trouble> {
             break;
         }
     }
-    database::write(instance, GATHER, vec![Value::Integer(host::unix_ms())]).await
+    database::write(instance, GATHER, vec![Value::Integer(today_ms)]).await
 }
 
 fn uncounted(row: Row) -> Uncounted {
