@@ -18,6 +18,7 @@ mod new_api;
 mod report;
 mod row;
 mod view;
+mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -145,10 +146,8 @@ fn parse(text: &str) -> Result<Value, String> {
         return Ok(value);
     }
     // The text there may be a secret, so only its place is reported.
-    serde_saphyr::from_str(text).map_err(|error| match error.location() {
-        Some(at) => format!("The text is neither JSON nor YAML; see line {} column {}.", at.line(), at.column()),
-        None => "The text is neither JSON nor YAML.".to_owned(),
-    })
+    yaml::read(text)
+        .map_err(|at| format!("The text is neither JSON nor YAML; see line {} column {}.", at.line, at.column))
 }
 
 /// Which gateway a content is from, judged by its names.
