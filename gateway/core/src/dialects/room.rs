@@ -1,6 +1,6 @@
 //! What every dialect's room offers, as one table: a room that lacks an entry does not compile.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -147,7 +147,7 @@ impl Alternatives {
 }
 
 /// Reads a streamed answer, event by event.
-pub(crate) trait ReadStream: Debug {
+pub(crate) trait ReadStream {
     /// Takes the provider's next event, by its name and its data.
     fn feed(&mut self, name: &str, data: Value) -> Vec<Event>;
 
@@ -162,7 +162,7 @@ pub(crate) trait ReadStream: Debug {
 }
 
 /// Writes a streamed answer, step by step.
-pub(crate) trait WriteStream: Debug {
+pub(crate) trait WriteStream {
     /// Appends the bytes of one step.
     fn write(&mut self, event: Event, out: &mut Vec<u8>);
 
@@ -179,5 +179,19 @@ pub(crate) trait WriteStream: Debug {
     /// How often a text is written that comes with the end of its answer.
     fn times(&self) -> usize {
         1
+    }
+}
+
+/// What holds one can be shown; what the eight of them keep is not worth the code.
+impl Debug for dyn ReadStream {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadStream")
+    }
+}
+
+/// As above.
+impl Debug for dyn WriteStream {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("WriteStream")
     }
 }
