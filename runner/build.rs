@@ -110,10 +110,24 @@ fn compile_memory_routines() -> Result<()> {
         println!("cargo::rustc-link-lib=static:+whole-archive=memory");
         // Half a megabyte less, which glibc before 2.36 could not load; here musl is in the binary.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        fold_functions()?;
     }
     // The tests run where the C library has its own: under other names.
     routines.define("PREFIX", "tested_").compile("tested_memory");
     println!("cargo::rustc-link-lib=static=tested_memory");
+    Ok(())
+}
+
+/// Lets functions of the same code be one, of which generic code makes many. Only LLVM's linker can; it comes with Rust, but
+/// for musl a C compiler is asked to link, which has to be told where it is.
+fn fold_functions() -> Result<()> {
+    let sysroot = Command::new(variable("RUSTC")?).args(["--print", "sysroot"]).output()?.stdout;
+    let linkers = format!("{}/lib/rustlib/{}/bin/gcc-ld", String::from_utf8(sysroot)?.trim_end(), variable("HOST")?);
+    if Path::new(&linkers).join("ld.lld").exists() {
+        for argument in [format!("-B{linkers}").as_str(), "-fuse-ld=lld", "-Wl,--icf=all"] {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
     Ok(())
 }
 
