@@ -11,6 +11,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "build/copies.rs"]
+mod copies;
 #[path = "src/engine_config.rs"]
 mod engine_config;
 
@@ -69,6 +71,7 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/copies.rs");
     println!("cargo::rerun-if-changed=src/engine_config.rs");
     println!("cargo::rerun-if-changed={MEMORY_ROUTINES}");
     println!("cargo::rerun-if-env-changed=LLMIO_GATEWAY_WASM_FILE");
@@ -193,6 +196,7 @@ fn compile_ahead_of_time(wasm: &Path, out: &Path, name: &str) -> Result<()> {
         include_str!("src/engine_config.rs"),
         include_str!("Cargo.toml"),
         include_str!("build.rs"),
+        include_str!("build/copies.rs"),
     )
         .hash(&mut hasher);
     let fingerprint = format!("{:016x}", hasher.finish());
@@ -200,8 +204,9 @@ fn compile_ahead_of_time(wasm: &Path, out: &Path, name: &str) -> Result<()> {
     if compiled.exists() && fs::read_to_string(&mark).is_ok_and(|seen| seen == fingerprint) {
         return Ok(());
     }
+    let outlined = copies::outlined(&bytes)?;
     // wasmtime's error type is no std error.
-    let code = compile(&bytes).map_err(|error| anyhow!("{} cannot be compiled: {error:#}", wasm.display()))?;
+    let code = compile(&outlined).map_err(|error| anyhow!("{} cannot be compiled: {error:#}", wasm.display()))?;
     let code = without_symbols(&code).context("wasmtime writes another form of ELF than it did")?;
     fs::write(compiled, code)?;
     fs::write(mark, fingerprint)?;
