@@ -2,6 +2,7 @@
 //! that may be believed, what is kept is short and holds no secret, and what goes to the client belongs to it.
 #![no_main]
 
+use gateway_core::clock::Now;
 use gateway_core::dialect::Dialect;
 use gateway_core::outcome::{JudgeContext, Outcome, SendError, UpstreamError, hint, limit_news, limits, lesson, error_message, verdict, words};
 use gateway_core::redact::Secrets;
@@ -58,7 +59,7 @@ fuzz_target!(|input: (u16, u8, u32, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
     }
     let wait = hint::read(&headers, &body, now_ms);
     assert!(wait.is_none_or(|wait| (1..=MONTH_MS).contains(&wait.wait_ms)), "{wait:?}");
-    let limits = limits::read(&headers, now_ms);
+    let limits = limits::read(&headers, b"", Now::of_wall(now_ms));
     assert!(limits.iter().all(|limit| limit.limit != Some(0)));
     assert!(limits::used_up(&limits, now_ms).is_none_or(|wait| (1..=MONTH_MS).contains(&wait.wait_ms)));
     let _ = error_message(&body, &secrets);
@@ -76,7 +77,7 @@ fuzz_target!(|input: (u16, u8, u32, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
     };
     let outcome = Outcome::Answered(error);
     kept(&outcome);
-    let _ = limit_news(&outcome, None, now_ms);
+    let _ = limit_news(&outcome, None, Now::of_wall(now_ms));
 });
 
 fn has_secret(text: &[u8]) -> bool {
