@@ -3,13 +3,13 @@
 //! Names match after their organisation, their case and a final `:free` are dropped. A model that a provider no longer lists is
 //! switched off and not removed, since it may come back, and its weight and tier are somebody's decision.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Catalog, Document, Edit, EditError, Noun, Part, Provider, ProviderKind};
+use crate::order;
 use crate::refusal::Refusal;
 
 /// What a provider lists of its models.
@@ -134,7 +134,9 @@ pub fn plan(document: &Document, offers: &[Offered]) -> JoinPlan {
     let known = known_models(document);
     let mut models: Vec<JoinedModel> =
         groups.into_iter().filter_map(|(common, offered)| joined(document, &known, common, &offered)).collect();
-    models.sort_by_cached_key(|model| (Reverse(model.providers()), model.name.clone()));
+    order::by(&mut models, |one, other| {
+        other.providers().cmp(&one.providers()).then_with(|| one.name.cmp(&other.name))
+    });
     JoinPlan { models, vanished: vanished(document, offers) }
 }
 

@@ -8,8 +8,8 @@
 //!
 //! Nouns, which every step may share:
 //!
-//! - `scan`, [`headers`], [`uri`], [`problem`], [`state`], [`memory`], [`pace`], [`clock`]: bytes, header lists, paths, what is
-//!   wrong, how a call ends, what is kept for calls, long work in pieces, and the time
+//! - `scan`, [`headers`], [`uri`], [`problem`], [`order`], [`state`], [`memory`], [`pace`], [`clock`]: bytes, header lists,
+//!   paths, what is wrong, sorting, how a call ends, what is kept for calls, long work in pieces, and the time
 //! - [`redact`], [`carry`]: texts without secrets, and messages between the component and its host
 //! - [`usage`], [`verdict`], [`dialect`], [`unpack`]: tokens used, of whom an outcome speaks, the APIs spoken, codings
 //! - [`profile`]: what a model takes and refuses
@@ -68,6 +68,7 @@ pub mod observation;
 pub mod observe;
 pub mod offer;
 pub mod operation;
+pub mod order;
 pub mod outcome;
 pub mod pace;
 pub mod pass_through;

@@ -9,6 +9,7 @@ use super::report::counted;
 use super::row::Row;
 use super::{ImportRequest, address};
 use gateway_core::catalog::{hash_key, hash_text};
+use gateway_core::order;
 
 /// The tables that are read.
 pub(super) const TABLES: &[&str] = &["groups", "api_keys", "group_sub_groups", "system_settings"];
@@ -31,7 +32,7 @@ struct Group<'r> {
 
 pub(super) fn read(draft: &mut Draft, request: &ImportRequest) {
     let mut rows: Vec<Row<'_>> = request.rows("groups").collect();
-    rows.sort_by_cached_key(|row| row.integer("sort").unwrap_or(0));
+    order::by_key(&mut rows, |row| row.integer("sort").unwrap_or(0));
     let is_aggregate = |row: &Row<'_>| row.text("group_type") == Some("aggregate");
     let mut groups: Vec<Group<'_>> = Vec::new();
     for row in rows.iter().filter(|row| !is_aggregate(row)) {

@@ -1,5 +1,6 @@
 //! llmio as it was written in Go. Its keys, models and addresses mean nearly the same here.
 
+use gateway_core::order;
 use serde_json::{Map, Value, json};
 
 use super::draft::{Draft, Provider, is_secret_name, literal};
@@ -31,7 +32,7 @@ pub(super) fn read(draft: &mut Draft, request: &ImportRequest) {
     let providers: Vec<(i64, usize)> =
         live("providers").filter_map(|row| Some((row.integer("id")?, provider(draft, row)?))).collect();
     let mut models: Vec<Row<'_>> = live("models").collect();
-    models.sort_by_cached_key(|row| std::cmp::Reverse(row.integer("display_order").unwrap_or(0)));
+    order::by_key(&mut models, |row| std::cmp::Reverse(row.integer("display_order").unwrap_or(0)));
     let associations: Vec<Row<'_>> = live("model_with_providers").collect();
     for row in models {
         model(draft, row, &associations, &providers);

@@ -1,5 +1,6 @@
 //! The headline of the overview: the free calls that are left, else the money that is, else how many calls there were.
 
+use gateway_core::order;
 use gateway_core::views::{LimitView, QuotaView, ScopeView};
 
 use super::figures::Figures;
@@ -85,7 +86,7 @@ fn number(number: u64) -> String {
 /// The largest come first. Quotas that do not fit are still part of the number.
 fn parts(free: &[&LimitView], whole: u64, frame: &Frame, words: Words) -> Vec<Part> {
     let mut free = free.to_vec();
-    free.sort_by_key(|limit| std::cmp::Reverse(limit.limit));
+    order::by_key(&mut free, |limit| std::cmp::Reverse(limit.limit));
     let place = |part: u64| {
         let hundredths = u128::from(part) * 10_000 / u128::from(whole.max(1));
         format!("{}.{:02}%", hundredths / 100, hundredths % 100)

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use gateway_core::catalog::Catalog;
+use gateway_core::order;
 use gateway_core::stats::By;
 use gateway_core::views::{HealthView, QuotaView, RecordView};
 
@@ -89,7 +90,7 @@ fn dry(quota: &QuotaView, frame: &Frame, words: Words) -> Vec<String> {
         Some((at_ms, limit))
     });
     let mut dry: Vec<_> = dry.collect();
-    dry.sort_by_key(|(at_ms, _)| *at_ms);
+    order::by_key(&mut dry, |(at_ms, _)| *at_ms);
     let line = |(at_ms, limit): (i64, &gateway_core::views::LimitView)| {
         let name = quota::name(&limit.name, quotas::Words(frame.language));
         words.dry_at(name, quota::owner(&limit.scope), frame.clock.short(at_ms))

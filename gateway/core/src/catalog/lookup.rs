@@ -16,6 +16,7 @@ use super::{
 };
 use crate::dialect::{Auth, Dialect};
 use crate::operation::Operation;
+use crate::order;
 use crate::price::{self, Listed, Pieces, PriceList, PriceSource, Priced};
 use crate::problem::Problems;
 use crate::redact::Secrets;
@@ -152,7 +153,7 @@ impl Model {
     pub(super) fn patterns(&self) -> Vec<String> {
         let names = std::iter::once(&*self.name).chain(self.aliases.iter().map(String::as_str));
         let mut stems: Vec<String> = names.filter_map(|name| name.strip_suffix('*')).map(str::to_owned).collect();
-        stems.sort_by_key(|stem| Reverse(stem.len()));
+        order::by_key(&mut stems, |stem| Reverse(stem.len()));
         stems
     }
 }

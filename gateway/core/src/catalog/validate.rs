@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Fields, Place, Report};
 use super::{Catalog, Key, Model, Provider, Relay, Team};
+use crate::order;
 use crate::problem::Problems;
 
 pub(super) fn validate(document: &Map<String, Value>) -> Result<Catalog, Problems> {
@@ -100,7 +101,7 @@ fn unique<'a>(report: &Report, section: &str, noun: &str, names: impl Iterator<I
 
 fn longest_first(patterns: HashMap<String, usize>) -> Vec<(String, usize)> {
     let mut patterns: Vec<_> = patterns.into_iter().collect();
-    patterns.sort_by_key(|(stem, _)| Reverse(stem.len()));
+    order::by_key(&mut patterns, |(stem, _)| Reverse(stem.len()));
     patterns
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;
 use crate::neutral::{Alias, AnswerContext, Part, Request, ToolChoice};
+use crate::order;
 
 /// The limit of OpenAI and Gemini. Anthropic accepts twice as many characters, but its resellers do not.
 const CHARS_MAX: usize = 64;
@@ -15,7 +16,7 @@ const CHARS_MAX: usize = 64;
 /// alone, so that it stays the same as a conversation goes on.
 pub(super) fn fit(request: &mut Request, to: Dialect) {
     rename(request, to);
-    request.aliases.sort_by(|one, other| one.shown.cmp(&other.shown));
+    order::by(&mut request.aliases, |one, other| one.shown.cmp(&other.shown));
 }
 
 fn rename(request: &mut Request, to: Dialect) {

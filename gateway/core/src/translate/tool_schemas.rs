@@ -7,6 +7,7 @@ use crate::dialect::Dialect;
 use crate::memory;
 use crate::neutral::schema::{self, RenamedKeys};
 use crate::neutral::{AnswerContext, Event, Format, Part, PartKind, Request, ToolCall, Warnings, json};
+use crate::order;
 
 /// Stands for the answer itself where a tool would be named. No tool has this name.
 const ANSWER: &str = "";
@@ -37,7 +38,7 @@ pub(super) fn fit(request: &mut Request, to: Dialect, warnings: &mut Warnings) -
     if to == Dialect::Anthropic && request.profile.format {
         renamed.extend(fit_answer(request, warnings));
     }
-    renamed.sort_by(|one, other| one.tool.cmp(&other.tool));
+    order::by(&mut renamed, |one, other| one.tool.cmp(&other.tool));
     let mut sent = HashMap::new();
     let parts = request.messages.iter_mut().flat_map(|message| &mut message.parts);
     for call in parts.filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None }) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::order;
 use crate::stats::{By, Period, SeriesSums, SpanSums, Step, Sums};
 
 /// How many rows are told; those with fewest calls are left out.
@@ -136,7 +137,7 @@ impl StatsRowView {
         by_series.iter().for_each(|series| found.entry(name(by, series)).or_default().add(&series.sums));
         let row = |(name, sums): (Option<String>, Sums)| StatsRowView { name, figures: FiguresView::from(&sums) };
         let mut rows: Vec<Self> = found.into_iter().map(row).filter(|row| row.figures.calls > 0).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.figures.calls));
+        order::by_key(&mut rows, |row| std::cmp::Reverse(row.figures.calls));
         rows.truncate(ROWS_MAX);
         rows
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::RecordView;
+use crate::order;
 use crate::state::State;
 
 /// How many records a tail remembers: those of a look, and those of calls under way.
@@ -33,7 +34,7 @@ impl RecordTail {
     /// Takes the records of a look, in any order, and gives the events for those that are new or have ended, as `shown` to
     /// the reader. After a long silence it gives a comment in their place.
     pub fn events(&mut self, mut seen: Vec<RecordView>, shown: impl Fn(RecordView) -> RecordView) -> String {
-        seen.sort_by(|one, other| one.id.cmp(&other.id));
+        order::by(&mut seen, |one, other| one.id.cmp(&other.id));
         let mut text = String::new();
         for record in seen {
             let has_ended = record.state != State::Running.name();

@@ -13,6 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::catalog::schema::join;
+use crate::order;
 use crate::problem::{Problem, Problems};
 
 pub(super) fn from_toml(text: &str) -> Result<Map<String, Value>, Problems> {
@@ -76,7 +77,7 @@ fn position(text: &str, offset: usize) -> String {
 
 fn table_to_json(table: DeTable<'_>, path: &str, problems: &mut Problems) -> Map<String, Value> {
     let mut entries: Vec<_> = table.into_iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
+    order::by_key(&mut entries, |(name, _)| name.span().start);
     entries
         .into_iter()
         .map(|(name, value)| {

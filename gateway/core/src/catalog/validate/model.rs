@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, Report, did_you_mean, format};
 use crate::catalog::{Affinity, Model, Patience, PhaseLimits, Strategy, Timeouts, Translation};
+use crate::order;
 
 use super::{References, name_of, target};
 
@@ -167,7 +168,7 @@ pub(super) fn resolve_fallbacks(
         }
     }
     // Of two that fit equally well the later one counts: `*` comes before the settings.
-    inherited.sort_by_key(|(stem, _)| stem.len());
+    order::by_key(&mut inherited, |(stem, _)| stem.len());
     let silent = places.iter().zip(models).enumerate().filter(|(_, (place, _))| !says_its_own(place));
     for (index, (_, model)) in silent {
         let fitting = inherited.iter().rfind(|(stem, _)| model.name.starts_with(stem));
