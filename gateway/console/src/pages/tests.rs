@@ -5,6 +5,7 @@ mod every;
 use gateway_core::bodies::{Gone, KeptBody, What};
 use gateway_core::candidate::{SkipReason, Skipped};
 use gateway_core::catalog::{Catalog, Change, Difference, Document, ProviderLabel};
+use gateway_core::clock::Now;
 use gateway_core::health::{Subject, Trouble};
 use gateway_core::join::{JoinPlan, JoinedModel, JoinedTarget, Vanished};
 use gateway_core::outcome::limits::Span;
@@ -195,7 +196,7 @@ fn health(catalog: &Catalog) -> HealthView {
 }
 
 fn quota(catalog: &Catalog) -> QuotaView {
-    let at = Moment { now_ms: 1_764_000_000_000, total_ms_max: 1, boot_ms: None, slot: None };
+    let at = Moment { now: Now::of_wall(1_764_000_000_000), total_ms_max: 1, boot_ms: None, slot: None };
     let limits = gateway_core::quota::all(catalog, at);
     let rows: Vec<Row> =
         limits.iter().map(|each| Row { id: each.id.clone(), bucket: each.bucket, spent: each.limit }).collect();
@@ -224,7 +225,7 @@ fn quota(catalog: &Catalog) -> QuotaView {
         source: "https://p.example/limits",
     };
     let shown = limits.iter().zip([&rows[..], &[]].into_iter().cycle());
-    let quota = shown.map(|(limit, rows)| LimitView::of(limit, rows, at.now_ms)).collect();
+    let quota = shown.map(|(limit, rows)| LimitView::of(limit, rows, at.now)).collect();
     QuotaView { quota, learnt: vec![learnt], reported: vec![reported] }
 }
 
