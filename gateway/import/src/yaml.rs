@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 /// How many bytes anchors may add to what a text says. Without a bound a few lines could stand for gigabytes.
 const COPIED_BYTES_MAX: usize = 8 << 20;
 
+/// How deep lists and tables may stand in each other: what walks through values calls itself.
+const DEPTH_MAX: usize = 256;
+
 /// What a value takes besides its text, at least.
 const VALUE_BYTES: usize = 32;
 
@@ -86,7 +89,7 @@ impl Reader {
     }
 
     fn begin(&mut self, collection: Collection, anchor: usize) -> Option<()> {
-        if self.awaits_key() {
+        if self.awaits_key() || self.open.len() >= DEPTH_MAX {
             return None;
         }
         self.open.push((collection, anchor));
@@ -256,7 +259,14 @@ mod tests {
         assert!(read(&long).is_err());
         let nested = format!("{}{}", "&a [".repeat(200), "]".repeat(200));
         assert!(read(&nested).is_ok());
-        let deep = "[".repeat(100_000);
-        assert!(read(&deep).is_err());
+    }
+
+    #[test]
+    fn lists_stand_in_each_other_to_a_bounded_depth() {
+        let nested = |depth: usize| read(&format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+        assert!(nested(200).is_ok());
+        assert!(nested(100_000).is_err());
+        let block: String = (0..5_000).map(|depth| format!("{}-\n", " ".repeat(depth))).collect();
+        assert!(read(&block).is_err());
     }
 }
