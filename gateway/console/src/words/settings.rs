@@ -23,6 +23,7 @@ super::words! {
     prices_asked = "Asked last" | "上次查询";
     ask_prices = "Ask now" | "立即查询";
     prices_waiting = "These fell by more than half. They hold once you say yes; until then the former ones do." | "以下价格下降超过一半，经您确认后生效，此前仍按原价计算。";
+    model = "Model" | "模型";
     price_now = "Now" | "当前";
     price_new = "New" | "新价";
     accept = "Accept" | "接受";
