@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gateway_core::catalog::{PriceAddress, PriceOrigin, Timeouts};
+use gateway_core::outcome::SendError;
 use gateway_core::price::{FILE_BYTES_MAX, PriceFile, PriceState, Waiting};
 use gateway_core::rewrite;
 
@@ -12,7 +13,7 @@ use crate::hold::Holder;
 use crate::host;
 use crate::instance::Instance;
 use crate::send::{self, Terms};
-use crate::store::catalog::Snapshot;
+use crate::store::catalog::{self, Snapshot};
 use crate::store::{counters, prices};
 
 /// Before the origin: the name of the turn to ask it.
@@ -87,9 +88,9 @@ fn turn_of(origin: &PriceOrigin) -> String {
     format!("{TURN}/{origin}")
 }
 
-/// What the host says of its files now, which is another text when any of them has changed.
+/// The state of the host's files now, at this start of it.
 async fn reading(instance: &Instance) -> String {
-    let files = if instance.host.has_files { host::variable("files").await.unwrap_or_default() } else { String::new() };
+    let files = catalog::state_of_files(instance).await;
     format!("{}/{files}", instance.host.boot.as_deref().unwrap_or_default())
 }
 
@@ -108,7 +109,7 @@ pub(crate) async fn known(instance: &Instance) -> Result<Option<PriceState>, Str
 async fn read(instance: &Rc<Instance>, origin: &PriceOrigin) -> Result<Vec<u8>, String> {
     match origin {
         PriceOrigin::File(name) => {
-            let text = host::file(&format!("file:{name}")).await;
+            let text = catalog::file(name).await;
             text.map(String::into_bytes).map_err(|reason| format!("cannot be read: {reason}"))
         }
         PriceOrigin::Address(address) => fetch(instance, address).await,
@@ -124,6 +125,11 @@ async fn fetch(instance: &Rc<Instance>, address: &PriceAddress) -> Result<Vec<u8
         Ok((status, _)) => {
             Err(format!("answered {status}, where 200 and a file were expected; redirects are not followed"))
         }
+        Err(SendError::Denied) => Err(
+            "is at an address that is not allowed; if a private one is meant, set `local = true` beside its `url` in \
+                 settings.prices (under Spin: allowed_outbound_hosts)"
+                .to_owned(),
+        ),
         Err(error) => Err(error.describe()),
     }
 }

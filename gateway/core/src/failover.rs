@@ -73,7 +73,7 @@ pub struct Failover {
     repeatable: Vec<Attempt>,
     repeats: u32,
     last: Option<Attempt>,
-    /// When the last outcome was judged, in Unix milliseconds.
+    /// When the last outcome was judged.
     now: Now,
     /// Whether the last failure is one of the only target, and may be over in a moment.
     may_pass: bool,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use crate::usage::Usage;
 
 pub use file::{BYTES_MAX as FILE_BYTES_MAX, PriceFile};
-pub use hours::Hours;
+pub use hours::{DAYS, Hours};
 pub use list::{Amounts, Listed, PriceList, Row, Rows};
 pub use pieces::{Pieces, Quality};
 pub use renewal::Waiting;
@@ -103,6 +103,18 @@ pub fn bundled(price_list: &str, upstream_model: &str, at_ms: i64) -> Option<Pri
 pub fn of_pieces(authority: Option<&str>, provider: &str, upstream_model: &str, pieces: Pieces) -> Option<Priced> {
     let call = pieces::cost(authority, provider, upstream_model, pieces)?;
     Some(Priced { price: Price { call, ..Price::default() }, source: PriceSource::Bundled })
+}
+
+/// The highest price of a million tokens, in USD. A larger one is a mistake, such as the price of a single token.
+pub const USD_MAX: f64 = 1_000_000.0;
+
+const NANO_PER_USD: f64 = 1e9;
+
+/// A price in USD as nano-dollars; `None`: it is negative, no number or above [`USD_MAX`]. The float is not kept: to the
+/// nearest nano-dollar all published prices are exact.
+pub fn nano(usd: f64) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10^15")]
+    (0.0..=USD_MAX).contains(&usd).then(|| (usd * NANO_PER_USD).round() as u64)
 }
 
 const TOKENS_PER_PRICE: u128 = 1_000_000;

@@ -40,7 +40,7 @@ pub(super) struct MadeAttempt {
     /// The name of its target in messages.
     pub(super) target: String,
     pub(super) subjects: Subjects,
-    /// When it began, in Unix milliseconds.
+    /// When it began.
     pub(super) started_at: Now,
     pub(super) verdict: Verdict,
     /// The answer that can be relayed, if the outcome is a response head or a contentless answer.

@@ -270,7 +270,7 @@ async fn origin(instance: &Instance, known: Option<&Snapshot>) -> Result<Origin,
         file_version,
         version: stored_version(instance).await?,
         token: host::variable("token").await.unwrap_or_default(),
-        files: if instance.host.has_files { host::variable(FILES).await.unwrap_or_default() } else { String::new() },
+        files: state_of_files(instance).await,
         prices: match known.is_some_and(|known| known.catalog.settings.prices.is_some()) {
             true => prices::number(instance).await?,
             false => 0,
@@ -282,10 +282,7 @@ async fn origin(instance: &Instance, known: Option<&Snapshot>) -> Result<Origin,
 /// fails must not be taken for an empty one, since the built-in catalog, which needs no key, would come back.
 async fn stored_version(instance: &Instance) -> Result<u64, String> {
     let Some(store) = key_value::open(instance).await? else { return Ok(0) };
-    let pointer = store.get(POINTER).await?;
-    let Some(pointer) = pointer else { return Ok(0) };
-    let version = std::str::from_utf8(&pointer).ok().and_then(|text| text.trim().parse().ok());
-    version.ok_or_else(|| format!("`{POINTER}` in the key-value store is no version number"))
+    Ok(store.number(POINTER).await?.unwrap_or(0))
 }
 
 async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapshot> {
@@ -308,6 +305,16 @@ async fn load(instance: &Instance, origin: &Origin) -> Result<Snapshot, NoSnapsh
     let prices = prices::price(instance, &mut catalog).await.map_err(NoSnapshot::Unreachable)?;
     let (version, origin) = (origin.version, Origin { prices, ..origin.clone() });
     Ok(Snapshot { catalog, document, stored, file, version, etag, token, origin, path: path().await })
+}
+
+/// What the host says of the files that it gave, which is another text when any of them has changed.
+pub(crate) async fn state_of_files(instance: &Instance) -> String {
+    if instance.host.has_files { host::variable(FILES).await.unwrap_or_default() } else { String::new() }
+}
+
+/// The text of a file that the catalog names, or why there is none.
+pub(crate) async fn file(name: &str) -> Result<String, String> {
+    host::file(&format!("{FILE_PREFIX}{name}")).await
 }
 
 /// The path of the catalog file.
@@ -344,7 +351,7 @@ pub(crate) async fn resolved(document: &Document) -> Result<Catalog, Problems> {
     let mut files: HashMap<String, Result<String, String>> = HashMap::new();
     let names: Vec<String> = catalog.files().into_iter().map(str::to_owned).collect();
     for name in names {
-        let text = host::file(&format!("{FILE_PREFIX}{name}")).await;
+        let text = file(&name).await;
         files.insert(name, text);
     }
     catalog.expand(&|name| files.get(name).cloned().unwrap_or_else(|| Err("it was not read".to_owned())));

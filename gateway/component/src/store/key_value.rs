@@ -34,6 +34,13 @@ impl Open {
         self.0.get(key).await.map_err(|error| error.to_string())
     }
 
+    /// The number that a key holds, if it is there.
+    pub(super) async fn number(&self, key: &str) -> Result<Option<u64>, String> {
+        let Some(value) = self.get(key).await? else { return Ok(None) };
+        let number = std::str::from_utf8(&value).ok().and_then(|text| text.trim().parse().ok());
+        number.map(Some).ok_or_else(|| format!("`{key}` in the key-value store is no number"))
+    }
+
     pub(super) async fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), String> {
         self.0.set(key, value).await.map_err(|error| error.to_string())
     }

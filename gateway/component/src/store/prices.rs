@@ -23,9 +23,7 @@ const TRY_MS: u64 = 50;
 /// The number of the state in force; 0 if there is none.
 pub(crate) async fn number(instance: &Instance) -> Result<u64, String> {
     let Some(store) = key_value::open(instance).await? else { return Ok(0) };
-    let Some(pointer) = store.get(POINTER).await? else { return Ok(0) };
-    let number = std::str::from_utf8(&pointer).ok().and_then(|text| text.trim().parse().ok());
-    number.ok_or_else(|| format!("`{POINTER}` in the key-value store is no number"))
+    Ok(store.number(POINTER).await?.unwrap_or(0))
 }
 
 /// The state of this number; `None`: there was none yet.

@@ -12,7 +12,7 @@ use crate::parts::Time;
 use crate::routes::Page;
 use crate::show;
 use crate::words::settings::Words;
-use crate::words::{edit, key_forms};
+use crate::words::{edit, key_forms, models};
 
 /// What a page of settings is made from, beside the catalog itself.
 #[derive(Debug)]
@@ -146,8 +146,8 @@ impl Prices {
         let waiting = prices.waiting.iter().map(|waiting| WaitingRow {
             provider: waiting.provider.clone(),
             model: waiting.model.clone(),
-            now: amounts(waiting.now, words),
-            new: amounts(waiting.new, words),
+            now: amounts(waiting.now, frame.language),
+            new: amounts(waiting.new, frame.language),
             accept_word: words.accept_price(&waiting.model),
         });
         Some(Prices {
@@ -160,10 +160,10 @@ impl Prices {
 }
 
 /// What a million tokens cost.
-fn amounts(amounts: AmountsView, words: Words) -> String {
+fn amounts(amounts: AmountsView, language: Language) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "prices have far fewer digits than a whole number")]
     let dollars = |usd: f64| show::money((usd * 1e9).round() as i64);
-    words.price_in_out(dollars(amounts.input), dollars(amounts.output))
+    models::Words(language).price_in_out(dollars(amounts.input), dollars(amounts.output))
 }
 
 impl Row {

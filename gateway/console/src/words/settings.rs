@@ -29,7 +29,6 @@ super::words! {
     accept = "Accept" | "接受";
     accept_all = "Accept all" | "全部接受";
     accept_price(model) = "Accept the price of {model}" | "接受 {model} 的价格";
-    price_in_out(input, output) = "{input} in, {output} out" | "输入 {input}，输出 {output}";
     relays = "Relays" | "中继";
     relay = "Relay" | "中继";
     origin = "Origin" | "源站";

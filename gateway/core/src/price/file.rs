@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
-use super::Hours;
+use super::hours::{DAYS, Hours};
 use super::list::{Amounts, Row, RowHours, Rows};
+use super::{USD_MAX, nano};
 
 /// How large a file may be.
 pub const BYTES_MAX: usize = 4 << 20;
@@ -18,10 +19,6 @@ const MODELS_MAX: usize = 100_000;
 const NAME_MAX: usize = 256;
 const VERSION_MAX: usize = 64;
 const HOURS_MAX: usize = 16;
-/// The highest price of a million tokens. A larger one is a mistake, such as the price of another unit.
-const USD_MAX: f64 = 1_000_000.0;
-const NANO_PER_USD: f64 = 1e9;
-const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// Other names for providers that the bundled table knows. Source: <https://models.dev> (2026-12-01)
 const ALIASES: [(&str, &str); 4] =
@@ -166,7 +163,7 @@ fn own_hours(hours: OwnHours) -> Result<RowHours, String> {
         *known.ok_or_else(|| format!("hours: {day:?} must be one of {}", DAYS.join(", ")))? = true;
     }
     let amounts = amounts([Some(hours.input), hours.cache_read, hours.cache_write, Some(hours.output)])?;
-    Ok(RowHours { spans, days, amounts })
+    Ok(RowHours { hours: Hours { spans, days }, amounts })
 }
 
 /// Only models whose prices of input and output are told; of the others the bundled table may know more.
@@ -204,11 +201,8 @@ fn name(text: &str) -> Result<String, String> {
 fn amounts([input, cache_read, cache_write, output]: [Option<f64>; 4]) -> Result<Amounts, String> {
     let mut amounts = [0; 4];
     for (amount, usd) in amounts.iter_mut().zip([input, cache_read.or(input), cache_write.or(input), output]) {
-        let usd = usd.filter(|usd| (0.0..=USD_MAX).contains(usd));
-        let usd = usd.ok_or_else(|| format!("a price must be from 0 to {USD_MAX} USD for a million tokens"))?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10^15")]
-        let nano = (usd * NANO_PER_USD).round() as u64;
-        *amount = nano;
+        let nano = usd.and_then(nano);
+        *amount = nano.ok_or_else(|| format!("a price must be from 0 to {USD_MAX} USD for a million tokens"))?;
     }
     Ok(amounts)
 }
@@ -234,8 +228,8 @@ mod tests {
         assert_eq!(row.usual, [1_250_000_000, 125_000_000, 1_250_000_000, 10_000_000_000]);
         assert_eq!(file.lists["openai"]["gone"], None);
         let hours = &file.lists["deepseek"]["x"].as_ref().expect("a price").hours[0];
-        assert_eq!((hours.spans.as_slice(), hours.amounts[3]), ([(60, 240)].as_slice(), 4_000_000_000));
-        assert_eq!(hours.days, [false, true, false, false, false, false, false]);
+        assert_eq!((hours.hours.spans.as_slice(), hours.amounts[3]), ([(60, 240)].as_slice(), 4_000_000_000));
+        assert_eq!(hours.hours.days, [false, true, false, false, false, false, false]);
     }
 
     #[test]

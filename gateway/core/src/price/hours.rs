@@ -3,14 +3,19 @@
 //! Public holidays are not known here: DeepSeek's peak does not hold on those of China, so that calls on such a day are
 //! counted as dearer than they are, never as cheaper.
 
+use serde::{Deserialize, Serialize};
+
 use super::Price;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MINUTES: u16 = 24 * 60;
 const THURSDAY: i64 = 4;
 
+/// How days of the week are written, Sunday first.
+pub const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
 /// Hours of a week, in UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hours {
     /// From the first minute of a day until before the second. A span that ends earlier than it begins ends on the next
     /// day.

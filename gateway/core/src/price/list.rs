@@ -25,21 +25,19 @@ pub struct Row {
     pub hours: Vec<RowHours>,
 }
 
-/// Hours of the week, in UTC, and what is paid in them.
+/// Hours and what is paid in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowHours {
-    /// From the first minute of a day until before the second.
-    pub spans: Vec<(u16, u16)>,
-    /// The days on which the spans begin, Sunday first.
-    pub days: [bool; 7],
+    /// The hours.
+    pub hours: Hours,
     /// The prices.
     pub amounts: Amounts,
 }
 
 impl Row {
     fn price(&self, at_ms: i64) -> Price {
-        let holds = |hours: &&RowHours| Hours { spans: hours.spans.clone(), days: hours.days }.hold(at_ms);
-        price(&self.hours.iter().find(holds).map_or(self.usual, |hours| hours.amounts))
+        let dearer = self.hours.iter().find(|each| each.hours.hold(at_ms));
+        price(&dearer.map_or(self.usual, |each| each.amounts))
     }
 }
 
@@ -144,7 +142,7 @@ mod tests {
 
     #[test]
     fn in_its_hours_a_row_costs_what_they_say() {
-        let hours = RowHours { spans: vec![(60, 120)], days: [true; 7], amounts: [9, 9, 9, 9] };
+        let hours = RowHours { hours: Hours { spans: vec![(60, 120)], days: [true; 7] }, amounts: [9, 9, 9, 9] };
         let rows = Rows::from([("m".to_owned(), Some(Row { usual: [1, 1, 1, 1], hours: vec![hours] }))]);
         let list = PriceList::new("v".into(), rows);
         let input = |minutes: i64| match list.find("m", minutes * 60_000) {

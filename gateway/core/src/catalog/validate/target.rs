@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::catalog::schema::{Fields, Place, did_you_mean, format};
 use crate::catalog::{Adjustments, Capabilities, Patience, PhaseLimits, Provider, Target, Template};
-use crate::price::{Hours, Price};
+use crate::price::{self, DAYS, Hours, Price, USD_MAX};
 use crate::profile::{Family, ModelName, NAMES};
 use crate::uri::has_path_steps;
 
@@ -16,9 +16,6 @@ use super::model::{read_patience, read_phases};
 const WEIGHT_MAX: u64 = 1_000_000;
 const TIER_MAX: u32 = 1000;
 const CONTEXT_MAX: u64 = 1 << 32;
-/// The highest price of a million tokens. A larger one is a mistake, such as the price of a single token.
-const PRICE_USD_MAX: f64 = 1_000_000.0;
-const NANO_PER_UNIT: f64 = 1e9;
 
 /// `patience` is that of the model, and `patterns` are its patterns without their `*`, the longest first.
 pub(super) fn read(place: &Place<'_>, references: &References<'_>, patience: Patience, patterns: &[String]) -> Target {
@@ -202,7 +199,6 @@ fn read_price(place: &Place<'_>, references: &References<'_>) -> Option<(Price, 
 
 /// Hours of the week, in UTC, and what is paid in them.
 fn read_hours(place: &Place<'_>, rate: Option<f64>) -> Option<(Hours, Price)> {
-    const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let mut fields = place.fields()?;
     let span =
         |text: &str| Hours::span(text).ok_or("must be two times of a day in UTC, such as \"01:00-04:00\"".to_owned());
@@ -234,15 +230,13 @@ fn read_parts_of_price(mut fields: Fields<'_>, rate: Option<f64>) -> Option<Pric
     })
 }
 
-/// An amount as nano-dollars. The float is not kept: to the nearest nano-dollar all published prices are exact.
+/// An amount as nano-dollars.
 fn read_nano(place: &Place<'_>, rate: f64) -> Option<u64> {
-    let usd = place.amount()? * rate;
-    if usd > PRICE_USD_MAX {
-        place.problem(format!("must be at most {PRICE_USD_MAX} USD; a price is that of a million tokens"));
-        return None;
+    let nano = price::nano(place.amount()? * rate);
+    if nano.is_none() {
+        place.problem(format!("must be at most {USD_MAX} USD; a price is that of a million tokens"));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 10^15")]
-    Some((usd * NANO_PER_UNIT).round() as u64)
+    nano
 }
 
 fn read_capabilities(mut fields: Fields<'_>) -> Capabilities {
