@@ -20,6 +20,7 @@ mod hold;
 mod host;
 mod incoming;
 mod instance;
+mod kept;
 mod pass_through;
 mod prices;
 mod proxy;
@@ -125,9 +126,8 @@ async fn serve(instance: &Rc<Instance>, mut incoming: Incoming) -> Response {
         Endpoint::Call(operation) => {
             return proxy::call(instance, operation, &parameter, incoming, caller, snapshot).await;
         }
-        Endpoint::Stored(what) => {
-            return proxy::stored(instance, what, &incoming, &caller, snapshot, &parameter).await;
-        }
+        Endpoint::Stored(what) => return proxy::stored(instance, what, &incoming, &caller, snapshot, &parameter).await,
+        Endpoint::Kept(what) => return kept::serve(instance, what, &incoming, &caller, &snapshot, &parameter).await,
         Endpoint::Relay => return pass_through::serve(instance, &incoming, snapshot, &parameter, shape).await,
         Endpoint::Console => return console::serve(instance, incoming, &snapshot).await,
         Endpoint::Root => console::root(&incoming)

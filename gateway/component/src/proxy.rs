@@ -42,11 +42,11 @@ use crate::instance::Instance;
 use crate::relay::{self, ReadyAnswer};
 use crate::response::Response;
 use crate::store::catalog::{self, Freshness, Snapshot};
-use crate::store::{health, responses, seals};
+use crate::store::{health, kept, seals};
 
 pub(crate) use open::{OpenCall, OpenCalls};
 pub(crate) use plan::{PlanRequest, plan, recall};
-pub(crate) use stored::stored;
+pub(crate) use stored::{account, pass_on, stored};
 pub(crate) use trial::Trial;
 pub(crate) use wait::Lines;
 use wait::Wait;
@@ -117,7 +117,7 @@ async fn line(
         open,
         snapshot: &snapshot,
         model: &model,
-        owner: responses::owner_before(instance, &call, caller.key()).await?,
+        owner: kept::owner_of_call(instance, &call, caller.key(), &snapshot.catalog).await?,
         makers: seals::makers(instance, &call).await,
         is_test: false,
         probing: RefCell::default(),

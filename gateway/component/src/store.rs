@@ -9,6 +9,7 @@ pub(crate) mod counters;
 pub(crate) mod database;
 mod failures;
 pub(crate) mod health;
+pub(crate) mod kept;
 mod key_value;
 pub(crate) mod looks;
 pub(crate) mod parameters;

@@ -4,7 +4,7 @@
 mod body;
 pub mod browser;
 mod demand;
-mod form;
+pub(crate) mod form;
 pub mod host;
 mod outline;
 mod pieces;
@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::catalog::{Network, Noun, Part};
 use crate::dialect::Dialect;
-use crate::endpoint::{Admin, Endpoint, Needs, Stored, Verb};
+use crate::endpoint::{Act, Admin, Endpoint, Kept, Needs, Stored, Verb};
 use crate::headers;
 use crate::operation::Operation;
 use crate::refusal::Shape;
@@ -52,6 +52,10 @@ const fn noun(method: &'static str, path: &'static str, noun: Noun, verb: Verb) 
 
 const fn part(method: &'static str, path: &'static str, part: Part, verb: Verb) -> Route {
     row(method, path, Needs::Admin, Endpoint::Admin(Admin::Part(part, verb)))
+}
+
+const fn kept(method: &'static str, path: &'static str, kept: Kept, act: Act) -> Route {
+    row(method, path, Needs::Key, Endpoint::Kept((kept, act)))
 }
 
 /// The word for every method.
@@ -99,6 +103,21 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/v1/responses/{}/cancel", Needs::Key, Endpoint::Stored(Stored::Cancel)),
     row("GET", "/v1/responses/{}", Needs::Key, Endpoint::Stored(Stored::Read)),
     row("DELETE", "/v1/responses/{}", Needs::Key, Endpoint::Stored(Stored::Delete)),
+    kept("POST", "/v1/files", Kept::File, Act::Create),
+    kept("GET", "/v1/files", Kept::File, Act::List),
+    kept("GET", "/v1/files/{}/content", Kept::File, Act::Content),
+    kept("GET", "/v1/files/{}", Kept::File, Act::Read),
+    kept("DELETE", "/v1/files/{}", Kept::File, Act::Delete),
+    kept("POST", "/v1/batches", Kept::Batch, Act::Create),
+    kept("GET", "/v1/batches", Kept::Batch, Act::List),
+    kept("POST", "/v1/batches/{}/cancel", Kept::Batch, Act::Cancel),
+    kept("GET", "/v1/batches/{}", Kept::Batch, Act::Read),
+    kept("POST", "/v1/messages/batches", Kept::MessageBatch, Act::Create),
+    kept("GET", "/v1/messages/batches", Kept::MessageBatch, Act::List),
+    kept("POST", "/v1/messages/batches/{}/cancel", Kept::MessageBatch, Act::Cancel),
+    kept("GET", "/v1/messages/batches/{}/results", Kept::MessageBatch, Act::Content),
+    kept("GET", "/v1/messages/batches/{}", Kept::MessageBatch, Act::Read),
+    kept("DELETE", "/v1/messages/batches/{}", Kept::MessageBatch, Act::Delete),
     row("GET", "/v1/models", Needs::Key, Endpoint::Models),
     row("GET", "/v1/models/{}", Needs::Key, Endpoint::Model),
     row("GET", "/v1/usage", Needs::Key, Endpoint::Usage),

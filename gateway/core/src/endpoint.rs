@@ -39,6 +39,8 @@ pub enum Endpoint {
     Probe,
     /// A response that its provider stores.
     Stored(Stored),
+    /// Files and batches, which a provider keeps for the key that made them.
+    Kept((Kept, Act)),
     /// `GET /v1/responses`: Codex asks for a WebSocket.
     WebSocket,
     /// Claude Code's telemetry, which is accepted and dropped.
@@ -81,6 +83,62 @@ impl Stored {
             Self::Cancel => ("POST", "/cancel"),
             Self::InputItems => ("GET", "/input_items"),
         }
+    }
+}
+
+/// What a provider keeps for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// `/v1/files`, of OpenAI or of Anthropic.
+    File,
+    /// `/v1/batches`
+    Batch,
+    /// `/v1/messages/batches`
+    MessageBatch,
+}
+
+/// What is done with files and batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// One is made.
+    Create,
+    /// Those of the caller's key are listed.
+    List,
+    /// One is read.
+    Read,
+    /// One is deleted.
+    Delete,
+    /// What a file holds, or what a batch came to.
+    Content,
+    /// A batch is ended early.
+    Cancel,
+}
+
+impl Act {
+    /// The method in capitals.
+    pub(crate) fn method(self) -> &'static str {
+        match self {
+            Self::Create | Self::Cancel => "POST",
+            Self::List | Self::Read | Self::Content => "GET",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl Kept {
+    /// Where providers keep them, and what follows the id in the path of this request.
+    pub(crate) fn family_and_suffix(self, act: Act) -> (&'static str, &'static str) {
+        let (family, content) = match self {
+            Self::File => ("/files", "/content"),
+            Self::Batch => ("/batches", "/content"),
+            Self::MessageBatch => ("/messages/batches", "/results"),
+        };
+        let suffix = match act {
+            Act::Content => content,
+            Act::Cancel => "/cancel",
+            Act::Create | Act::List | Act::Read | Act::Delete => "",
+        };
+        (family, suffix)
     }
 }
 

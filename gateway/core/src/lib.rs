@@ -42,6 +42,7 @@
 //! - [`count`], [`join`], [`models`], [`offer`], [`readiness`], [`pass_through`], [`spending`], [`trial`]: tokens of a prompt, what
 //!   providers offer as models of one name, the list of models, a provider's own list, what is in trouble, what is passed
 //!   through, what a key's holder has used, and the smallest request
+//! - [`kept`]: files and batches that providers keep for keys
 //! - [`views`]: what the admin API tells, as types
 
 pub mod accept;
@@ -61,6 +62,7 @@ pub mod failover;
 pub mod headers;
 pub mod health;
 pub mod join;
+pub mod kept;
 pub mod memory;
 pub mod models;
 pub mod neutral;

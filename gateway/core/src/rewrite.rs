@@ -9,6 +9,7 @@ mod headers;
 
 use body::STREAM_OPTIONS;
 pub use body::body_for;
+pub(crate) use body::{Edit, splice};
 pub use egress::EgressRoute;
 pub use headers::{downstream, upstream};
 
@@ -18,7 +19,7 @@ use crate::call::{Call, ROUTING_MEMBERS};
 use crate::candidate::{Account, AttemptParts, Skip, SkipReason};
 use crate::catalog::{Adjustments, Endpoint, PriceAddress, Provider, ProviderKind, Value};
 use crate::dialect::{Auth, Dialect};
-use crate::endpoint::Stored;
+use crate::endpoint::{Act, Kept, Stored};
 use crate::operation::Operation;
 use crate::pace::Pace;
 use crate::profile::{Effort, Profile};
@@ -183,6 +184,34 @@ pub fn stored(
     without_body(method, path, endpoint, client_headers, to)
 }
 
+/// The request that does this with a file or a batch; `id` is empty if there is none yet. `None` if the provider does not
+/// speak that dialect, or its egress is unknown.
+pub fn kept(
+    (kept, act, id): (Kept, Act, &str),
+    dialect: Dialect,
+    client_headers: &[(String, Vec<u8>)],
+    body: Vec<u8>,
+    to: Account<'_>,
+) -> Option<Outgoing> {
+    let endpoint = to.provider.endpoint(dialect)?;
+    let (family, suffix) = kept.family_and_suffix(act);
+    let mut path = format!("{}{family}", endpoint.path);
+    if !id.is_empty() {
+        path.push('/');
+        push_encoded(&mut path, id, b"");
+        path.push_str(suffix);
+    }
+    push_query(&mut path, endpoint, to.provider, std::iter::empty());
+    plain((act.method(), path, body), endpoint, client_headers, to)
+}
+
+/// The body of a call that stands in a batch, for a target whose provider speaks its dialect. `None` if it does not.
+/// `is_limited` says that the caller must not choose what a provider serves.
+pub fn in_batch(call: &Call, to: AttemptParts<'_>, is_limited: bool) -> Option<Vec<u8>> {
+    to.provider.endpoint(call.operation.dialect())?;
+    Some(native(call, to, Readable::default(), is_limited).body)
+}
+
 /// The request for a provider's list of models. `None` if the provider answers inside the gateway, or its egress is
 /// unknown.
 pub fn models(to: Account<'_>) -> Option<Outgoing> {
@@ -229,13 +258,23 @@ pub fn prices(from: &PriceAddress) -> Outgoing {
 
 fn without_body(
     method: &'static str,
-    mut path: String,
+    path: String,
+    endpoint: &Endpoint,
+    client_headers: &[(String, Vec<u8>)],
+    to: Account<'_>,
+) -> Option<Outgoing> {
+    plain((method, path, Vec::new()), endpoint, client_headers, to)
+}
+
+/// A request that is no call, with this method, path and body.
+fn plain(
+    (method, mut path, body): (&'static str, String, Vec<u8>),
     endpoint: &Endpoint,
     client_headers: &[(String, Vec<u8>)],
     to: Account<'_>,
 ) -> Option<Outgoing> {
     let dialect = endpoint.dialect;
-    let mut headers = upstream(client_headers, to.provider, dialect, dialect, 0);
+    let mut headers = upstream(client_headers, to.provider, dialect, dialect, body.len());
     present(to, endpoint, &mut headers, &mut path);
     let outgoing = Outgoing {
         method,
@@ -243,7 +282,7 @@ fn without_body(
         authority: endpoint.authority.clone(),
         path,
         headers,
-        body: Vec::new(),
+        body,
         local: to.provider.local,
         ca: to.provider.ca.clone(),
         egress: None,

@@ -14,7 +14,7 @@ const ROOM: [&str; 9] =
     ["answer", "error", "facts", "finish", "read", "stream_reader", "stream_writer", "usage", "write"];
 
 /// Files outside the rooms that tell dialects apart, and what a new one has to say there.
-const PLACES: [(&str, &str); 16] = [
+const PLACES: [(&str, &str); 18] = [
     (
         "core/src/dialect.rs",
         "its name, how a credential is presented, the version in its paths, and its nearest others",
@@ -24,6 +24,8 @@ const PLACES: [(&str, &str); 16] = [
     ("core/src/accept.rs", "paths and headers by which a caller is known to speak it"),
     ("core/src/accept/body.rs", "where a request names the model, and parameters of its URL"),
     ("core/src/count.rs", "how a number of tokens is answered"),
+    ("core/src/kept.rs", "which files and batches are its own, and how they are listed"),
+    ("core/src/kept/batch.rs", "where the calls of a batch stand"),
     ("core/src/models.rs", "how models are listed"),
     ("core/src/observe/events.rs", "whether a provider keeps answers under an id"),
     ("core/src/observe/json.rs", "whether a provider keeps answers under an id"),

@@ -61,6 +61,7 @@ mod health;
 mod history;
 mod imports;
 mod join;
+mod kept;
 mod kept_connections;
 mod key_changes;
 mod keys;

@@ -21,7 +21,7 @@ use crate::incoming::Incoming;
 use crate::instance::Instance;
 use crate::proxy::{PlanRequest, plan, recall};
 use crate::store::catalog::Snapshot;
-use crate::store::{health, quota, responses, seals};
+use crate::store::{health, kept, quota, seals};
 
 /// A request as a client would send it.
 #[derive(Debug, Deserialize)]
@@ -95,7 +95,7 @@ pub(crate) async fn planned(
     };
     health::look_now(instance).await;
     let session = body.session.as_deref().or(call.session.as_deref());
-    let owner = responses::owner_before(instance, &call, key).await?;
+    let owner = kept::owner_of_call(instance, &call, key, &snapshot.catalog).await?;
     let look = |call: &Call| accept::demand(call, Pace::default());
     let (estimate, at) = (Estimate::of(&call, &look), quota::moment(instance, snapshot));
     let makers = seals::makers(instance, &call).await;

@@ -102,6 +102,17 @@ impl OpenCall {
         Self::begin_as(instance, ("", "relay"), incoming, caller, (catalog, None))
     }
 
+    /// Begins the record of a request that makes or cancels files or batches.
+    pub(crate) fn begin_kept(
+        instance: &Rc<Instance>,
+        endpoint: &'static str,
+        incoming: &Incoming,
+        caller: &Caller,
+        catalog: &Catalog,
+    ) -> Self {
+        Self::begin_as(instance, ("", endpoint), incoming, caller, (catalog, None))
+    }
+
     fn begin_as(
         instance: &Rc<Instance>,
         (dialect, endpoint): (&'static str, &'static str),

@@ -35,13 +35,13 @@ pub(crate) async fn stored(
     snapshot: Rc<Snapshot>,
     parameter: &str,
 ) -> Response {
-    match pass_on(instance, what, incoming, caller, snapshot, parameter).await {
+    match ask(instance, what, incoming, caller, snapshot, parameter).await {
         Ok(ready) => relay::respond(instance, incoming, ready, StreamTimer::default()).await,
         Err(refusal) => relay::refuse(incoming, &refusal, Shape::Dialect(DIALECT)),
     }
 }
 
-async fn pass_on(
+async fn ask(
     instance: &Rc<Instance>,
     what: Stored,
     incoming: &Incoming,
@@ -60,11 +60,11 @@ async fn pass_on(
     }
     let to = account(&owner, &snapshot).ok_or_else(|| responses::unknown(&id))?;
     let outgoing = rewrite::stored(what, (&id, incoming.query.as_deref()), &incoming.headers, to);
-    ask(instance, outgoing.ok_or_else(|| responses::unknown(&id))?, to, incoming).await
+    pass_on(instance, outgoing.ok_or_else(|| responses::unknown(&id))?, to, incoming, DIALECT).await
 }
 
 /// The provider and credential of an owner, as far as the catalog still has them.
-fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<'s>> {
+pub(crate) fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<'s>> {
     let provider = snapshot.catalog.providers.iter().find(|provider| *provider.name == *owner.provider)?;
     let credential = match &owner.credential {
         None => None,
@@ -73,11 +73,13 @@ fn account<'s>(owner: &ResponseOwner, snapshot: &'s Snapshot) -> Option<Account<
     Some(Account { provider, credential })
 }
 
-async fn ask(
+/// Sends a request that is no call, and passes its answer on as it comes.
+pub(crate) async fn pass_on(
     instance: &Instance,
     outgoing: Outgoing,
     to: Account<'_>,
     incoming: &Incoming,
+    dialect: Dialect,
 ) -> Result<ReadyAnswer, Refusal> {
     let timeouts = to.provider.timeouts.within(&Timeouts::default());
     let terms = Terms::of_no_call(&timeouts, incoming);
@@ -85,7 +87,7 @@ async fn ask(
     match send::attempt(instance, (outgoing, incoming.holder.nothing()), &terms).await {
         (Outcome::Head(_) | Outcome::Contentless(_), Some(answer)) => {
             let terms = relay::Terms {
-                dialect: DIALECT,
+                dialect,
                 id: incoming.id.clone(),
                 start_ms,
                 deadline_ms: start_ms.saturating_add(left_ms),

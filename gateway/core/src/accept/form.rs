@@ -6,13 +6,15 @@ use std::ops::Range;
 
 /// A field's name and where its value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) value: Range<usize>,
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) value: Range<usize>,
+    /// Whether it has a file's name.
+    pub(crate) is_file: bool,
 }
 
 /// The boundary of a multipart body; `None` for any other content type.
-pub(super) fn boundary(content_type: &[u8]) -> Option<String> {
+pub(crate) fn boundary(content_type: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(content_type).ok()?;
     let (media_type, parameters) = text.split_once(';')?;
     if !media_type.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -26,6 +28,11 @@ const PARTS_MAX: usize = 10_000;
 
 /// The fields that are no files, in order. `None` if the body is not made of parts, or of too many.
 pub(super) fn fields(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
+    Some(parts(body, boundary)?.into_iter().filter(|field| !field.is_file).collect())
+}
+
+/// All parts that have a name, in order. `None` as for [`fields`].
+pub(crate) fn parts(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
     let delimiter = format!("--{boundary}");
     let mut found = Vec::new();
     let mut at = find(body, delimiter.as_bytes(), 0)? + delimiter.len();
@@ -40,7 +47,7 @@ pub(super) fn fields(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
         let end = find(body, delimiter.as_bytes(), start.saturating_sub(2))?;
         let value = start.min(end)..end;
         let head = String::from_utf8_lossy(body.get(at..head_end)?).into_owned();
-        found.extend(plain_name(&head).map(|name| Field { name, value }));
+        found.extend(name(&head).map(|(name, is_file)| Field { name, value, is_file }));
         at = end + delimiter.len();
     }
     None
@@ -50,17 +57,15 @@ fn find(body: &[u8], text: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(body.get(from..)?, text).map(|at| from + at)
 }
 
-/// The name of a part, unless the part is a file.
-fn plain_name(head: &str) -> Option<String> {
+/// The name of a part, and whether the part is a file.
+fn name(head: &str) -> Option<(String, bool)> {
     let line = head.lines().find_map(|line| {
         let (name, rest) = line.split_once(':')?;
         name.trim().eq_ignore_ascii_case("content-disposition").then_some(rest)
     })?;
     let (_, parameters) = line.split_once(';')?;
-    if parameter(parameters, "filename").is_some() || parameter(parameters, "filename*").is_some() {
-        return None;
-    }
-    parameter(parameters, "name")
+    let is_file = parameter(parameters, "filename").is_some() || parameter(parameters, "filename*").is_some();
+    Some((parameter(parameters, "name")?, is_file))
 }
 
 /// A parameter of a header, without its quotes.

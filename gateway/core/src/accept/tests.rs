@@ -36,6 +36,7 @@ fn every_admin_route_needs_the_admin_token_and_every_data_route_a_key() {
             Endpoint::Admin(_) | Endpoint::ProvidersCheck => assert_eq!(route.needs, Needs::Admin, "{}", route.path),
             Endpoint::Call(_)
             | Endpoint::Stored(_)
+            | Endpoint::Kept(_)
             | Endpoint::Models
             | Endpoint::Model
             | Endpoint::Usage
@@ -113,11 +114,10 @@ fn a_client_that_leaves_the_version_out_reaches_the_same_routes() {
 #[test]
 fn what_providers_serve_and_llmio_does_not_is_named() {
     for (method, path, what) in [
-        ("GET", "/v1/files", Some("files")),
         ("POST", "/v1/files/file-1/content", Some("files")),
-        ("POST", "/openai/v1/batches", Some("batches")),
-        ("POST", "/v1/messages/batches", Some("batches")),
-        ("POST", "/anthropic/v1/messages/batches", Some("batches")),
+        ("POST", "/v1/uploads", Some("files")),
+        ("POST", "/openai/v1/batches/b/results", Some("batches")),
+        ("POST", "/anthropic/v1/messages/batches/b", Some("batches")),
         ("POST", "/v1beta/models/m:batchGenerateContent", Some("batches")),
         ("POST", "/v1/fine_tuning/jobs", Some("fine-tuning")),
         ("GET", "/v1beta/cachedContents", Some("cached contents")),

@@ -36,6 +36,8 @@ pub struct Provider {
     pub forward_headers: Vec<String>,
     /// Whether limited keys, too, may send members that make the provider serve another model.
     pub forward_routing: bool,
+    /// Whether keys may keep files and batches at it.
+    pub forward_files: bool,
     /// Whether it refuses `stream_options`, which are then left out.
     pub refuses_stream_options: bool,
     /// Whether its list of models is known to say which of them it will shut down.

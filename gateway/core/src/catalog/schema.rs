@@ -206,6 +206,11 @@ impl<'a> Fields<'a> {
         self.field("enabled").and_then(|place| place.boolean()).unwrap_or(true)
     }
 
+    /// A field that is true or false, and false if it is not written.
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        self.field(name).and_then(|place| place.boolean()).unwrap_or(false)
+    }
+
     /// Reports something wrong with the table as a whole.
     pub(super) fn problem(&self, message: impl Into<String>) {
         self.report.problem(self.path.clone(), message);

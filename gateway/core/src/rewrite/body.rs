@@ -8,7 +8,7 @@ use crate::call::{Call, NameAt, NameForm};
 use crate::catalog::Adjustments;
 
 /// One replacement of bytes by others.
-pub(super) type Edit = (Range<usize>, Vec<u8>);
+pub(crate) type Edit = (Range<usize>, Vec<u8>);
 
 /// The body of `call` for a target that calls the model `model`: without the member `session_id`, which is meant for
 /// llmio and which a strict API would refuse, with the request for usage in streams, and with the target's adjustments.
@@ -83,7 +83,7 @@ fn name_as(at: &NameAt, model: &str) -> Vec<u8> {
 }
 
 /// Makes every edit in `body`, except edits that overlap an earlier one.
-pub(super) fn splice(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+pub(crate) fn splice(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_by_key(|(span, _)| span.start);
     let added: usize = edits.iter().map(|(_, text)| text.len()).sum();
     let mut spliced = Vec::with_capacity(body.len() + added);

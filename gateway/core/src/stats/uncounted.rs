@@ -5,6 +5,9 @@ use super::{Counted, Facts};
 use crate::record::AttemptRecord;
 use crate::state::State;
 
+/// The endpoints that ask no model.
+const NO_OPERATIONS: [&str; 3] = ["relay", "files", "batches"];
+
 /// What of such a record decides where it is counted.
 #[derive(Debug, Clone, Default)]
 pub struct Uncounted {
@@ -48,7 +51,7 @@ impl Uncounted {
             key: self.key.as_deref().unwrap_or_default(),
             requested: model,
             model: self.is_model_known.then_some(model),
-            is_relayed: self.endpoint.as_deref() == Some("relay"),
+            is_relayed: self.endpoint.as_deref().is_some_and(|endpoint| NO_OPERATIONS.contains(&endpoint)),
             attempts: &self.attempts,
             decided_by: self.attempts.iter().rposition(is_deciding),
             user_agent: self.user_agent.as_deref(),

@@ -43,7 +43,7 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let (query, secret_query) = read_pairs(fields.field("query"), format::query_name, "names in a query");
     let timeouts = fields.field("timeouts").map(|place| read_phases(&place)).unwrap_or_default();
     let patience = read_patience(&mut fields);
-    let forward_routing = fields.field("forward_routing").and_then(|place| place.boolean()).unwrap_or(false);
+    let [forward_routing, forward_files] = ["forward_routing", "forward_files"].map(|name| fields.flag(name));
     let safeguards = read_safeguards(&mut fields, &endpoints);
     let forward_headers = fields.field("forward_headers").map(|place| place.all_parsed(format::forwarded_header));
     let egress = fields.field("egress").and_then(|place| credential::read_egress(&place));
@@ -67,7 +67,6 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
     let announces = authority.is_some_and(providers::announces);
     let prices = ProviderPrices::listed_as(providers::price_list(authority, &name));
     let kind = if echo { ProviderKind::Echo } else { ProviderKind::Http(endpoints) };
-    let credentials = credentials.unwrap_or_default();
     let forward_headers = forward_headers.unwrap_or_default();
     Provider {
         name: name.into(),
@@ -75,13 +74,14 @@ pub(super) fn read(place: &Place<'_>, measures: Measures<'_>) -> Provider {
         enabled,
         kind,
         auth,
-        credentials,
+        credentials: credentials.unwrap_or_default(),
         headers,
         query,
         timeouts,
         patience,
         forward_headers,
         forward_routing,
+        forward_files,
         refuses_stream_options,
         announces,
         safeguards,
@@ -147,6 +147,7 @@ pub(super) fn nothing() -> Provider {
         patience: Patience::default(),
         forward_headers: Vec::new(),
         forward_routing: false,
+        forward_files: false,
         refuses_stream_options: false,
         announces: false,
         safeguards: false,
