@@ -10,7 +10,8 @@ use gateway_core::catalog::{self, Key, Provider, Timeouts};
 use gateway_core::dialect::Dialect;
 use gateway_core::endpoint::{Act, Kept};
 use gateway_core::headers;
-use gateway_core::kept::{self, ListRequest, PROVIDER_HEADER, Preparing};
+use gateway_core::kept::{self, ListRequest, PROVIDER_HEADER, Prepared, Preparing};
+use gateway_core::memory;
 use gateway_core::outcome::SendError;
 use gateway_core::pace::Pace;
 use gateway_core::pass_through;
@@ -21,18 +22,22 @@ use gateway_core::state::State;
 use gateway_core::uri::decode_parameter;
 use serde_json::Value;
 
+use crate::hold::{ANSWER_MS_MAX, HeldBytes, TURN_MS_MAX};
 use crate::host::{self, StreamTimer, YieldPoint};
 use crate::incoming::{Body, Incoming};
 use crate::instance::Instance;
 use crate::proxy::{self, OpenCall};
 use crate::relay::{self, ReadyAnswer};
 use crate::response::Response;
-use crate::send::{self, LIST_BYTES_MAX, Terms};
+use crate::send::{self, Terms};
 use crate::store::catalog::Snapshot;
 use crate::store::kept::{self as store, KeptRow};
 
 /// How many accounts are asked to keep something before the last answer is passed on.
 const ACCOUNTS_MAX: usize = 4;
+
+/// The largest answer about a file or a batch, in bytes, apart from what a file holds.
+const OBJECT_BYTES_MAX: usize = 1 << 20;
 
 /// How many objects are asked for at a time.
 const AT_A_TIME: usize = 10;
@@ -151,52 +156,45 @@ impl Asked<'_> {
         let Body { bytes, held: _held } = self.incoming.body().await?;
         let source = if self.kept == Kept::Batch { Some(self.source(&bytes).await?) } else { None };
         let (mut refused, mut answered, mut asked) = (None, None, 0);
-        for provider in providers {
-            let yields = YieldPoint::default();
-            let pace = |bytes| yields.step(bytes);
-            let preparing =
-                Preparing { catalog: &self.snapshot.catalog, caller: self.caller, provider, pace: Pace::of(&pace) };
-            let media_type = self.incoming.header("content-type").unwrap_or_default().as_bytes();
-            let prepared = match preparing.prepare(self.kept, self.dialect, media_type, &bytes) {
+        for account in providers.into_iter().flat_map(accounts) {
+            let by = owner_of(account);
+            if source.as_ref().is_some_and(|source| *source != by) {
+                continue;
+            }
+            if asked == ACCOUNTS_MAX {
+                break;
+            }
+            let (prepared, _room) = match self.prepare(account.provider, &bytes).await {
                 Ok(prepared) => prepared,
                 Err(refusal) => {
                     refused.get_or_insert(refusal);
                     continue;
                 }
             };
-            let of_files = store::keeper_of_all(self.instance, prepared.files.clone(), self.caller.key()).await?;
-            let is_asked = |account: &Account<'_>| {
-                let owner = owner_of(*account);
-                source.as_ref().is_none_or(|source| *source == owner)
-                    && of_files.as_ref().is_none_or(|keeper| *keeper == owner)
+            let keeper = store::keeper_of_all(self.instance, prepared.files, self.caller.key()).await?;
+            if keeper.is_some_and(|keeper| keeper != by) {
+                continue;
+            }
+            asked += 1;
+            let (status, body) = match self.ask(Act::Create, "", prepared.body, account).await {
+                Ok(answer) => answer,
+                // What may have arrived is not sent again: a batch costs money.
+                Err(refusal) if self.kept != Kept::File => return Err(refusal),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    continue;
+                }
             };
-            for account in accounts(provider).into_iter().filter(is_asked) {
-                if asked == ACCOUNTS_MAX {
-                    break;
-                }
-                asked += 1;
-                let (status, body) = match self.ask(Act::Create, "", prepared.body.clone(), account).await {
-                    Ok(answer) => answer,
-                    // What may have arrived is not sent again: a batch costs money.
-                    Err(refusal) if self.kept != Kept::File => return Err(refusal),
-                    Err(refusal) => {
-                        refused = Some(refusal);
-                        continue;
-                    }
-                };
-                let by = owner_of(account);
-                if (200..300).contains(&status) {
-                    let answer = Answered { by, status, body };
-                    return self.keep(self.caller.name(), answer, prepared.is_input).await;
-                }
-                answered = Some(Answered { by, status, body });
-                if !matches!(status, 401..=403 | 429 | 500..) {
-                    break;
-                }
+            if (200..300).contains(&status) {
+                return self.keep(self.caller.name(), Answered { by, status, body }, prepared.is_input).await;
+            }
+            answered = Some((by, json(status, body)));
+            if !matches!(status, 401..=403 | 429 | 500..) {
+                break;
             }
         }
         match (answered, refused) {
-            (Some(Answered { by, status, body }), _) => Ok((by, json(status, body))),
+            (Some(answered), _) => Ok(answered),
             (None, Some(refusal)) => Err(refusal),
             (None, None) => {
                 let message =
@@ -204,6 +202,21 @@ impl Asked<'_> {
                 Err(Refusal::bad_gateway(State::UpstreamError, message))
             }
         }
+    }
+
+    /// What is sent to a provider, and the memory that it takes.
+    async fn prepare(&self, provider: &Provider, body: &[u8]) -> Result<(Prepared, HeldBytes), Refusal> {
+        let mut room = self.incoming.holder.nothing();
+        let fits = |_: &mut HeldBytes| memory::has_room_to_copy(body.len());
+        if !room.set_in_turn(body.len(), TURN_MS_MAX).await || !room.until(fits, ANSWER_MS_MAX).await {
+            return Err(Refusal::no_room());
+        }
+        let yields = YieldPoint::default();
+        let pace = |bytes| yields.step(bytes);
+        let (catalog, caller) = (&self.snapshot.catalog, self.caller);
+        let preparing = Preparing { catalog, caller, provider, pace: Pace::of(&pace) };
+        let media_type = self.incoming.header("content-type").unwrap_or_default().as_bytes();
+        Ok((preparing.prepare(self.kept, self.dialect, media_type, body)?, room))
     }
 
     /// Refuses a batch of a key with a budget: what it will cost is not known before it has run.
@@ -235,13 +248,16 @@ impl Asked<'_> {
         let outgoing = outgoing.ok_or_else(|| self.kept.unknown(id))?;
         let timeouts = to.provider.timeouts.within(&Timeouts::default());
         let terms = Terms::of_no_call(&timeouts, self.incoming);
-        send::fetch(self.instance, outgoing, &terms, LIST_BYTES_MAX).await.map_err(|error| failed(to, &error))
+        send::fetch(self.instance, outgoing, &terms, OBJECT_BYTES_MAX).await.map_err(|error| failed(to, &error))
     }
 
     /// Notes whose an object is, and answers with it.
     async fn keep(&self, key: &str, answer: Answered, is_input: bool) -> Result<(ResponseOwner, Reply), Refusal> {
         let Answered { by, status, body } = answer;
-        let Ok(object) = serde_json::from_slice::<Value>(&body) else { return Ok((by, json(status, body))) };
+        let object: Value = serde_json::from_slice(&body).map_err(|_| {
+            let message = format!("Provider {:?} answered {status} with something that is no JSON.", by.provider);
+            Refusal::bad_gateway(State::UpstreamError, message)
+        })?;
         for (place, described) in kept::objects(self.kept, &object).iter().enumerate() {
             let is_input = is_input && place == 0;
             store::save(self.instance, (key, self.dialect), described, &by, is_input).await?;

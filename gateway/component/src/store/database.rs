@@ -14,7 +14,7 @@ pub(crate) use spin_sdk::sqlite::{RowResult as Row, Value};
 /// Idempotent single statements, in order. On a host that queues writes each runs once per instance before any other
 /// statement, and again at every maintenance; elsewhere once per database, since many instances would do it at once. A
 /// column that is there already is what its statement asks for; SQLite has no words to say so.
-const MIGRATIONS: [&str; 43] = [
+const MIGRATIONS: [&str; 44] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_catalog_versions.sql"),
     include_str!("migrations/0003_maintenance.sql"),
@@ -58,6 +58,7 @@ const MIGRATIONS: [&str; 43] = [
     include_str!("migrations/0071_failures.sql"),
     include_str!("migrations/0072_turns.sql"),
     include_str!("migrations/0073_kept.sql"),
+    include_str!("migrations/0074_kept_by_key.sql"),
 ];
 
 /// How SQLite refuses to add a column again.

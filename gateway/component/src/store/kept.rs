@@ -6,6 +6,7 @@ use gateway_core::catalog::Catalog;
 use gateway_core::dialect::Dialect;
 use gateway_core::endpoint::Kept;
 use gateway_core::kept::{self, KeptObject, ListRequest};
+use gateway_core::memory;
 use gateway_core::refusal::Refusal;
 
 use super::database::{self, Columns, Row, Trouble, Value, text};
@@ -14,7 +15,7 @@ use crate::instance::Instance;
 
 /// What is named again keeps its place and its maker, and what was checked of it stays so.
 const SAVE: &str = "INSERT INTO kept (key, kind, dialect, id, provider, credential, is_input, purpose, object, is_final) \
-                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key, id) DO UPDATE SET \
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id, key) DO UPDATE SET \
                     object = coalesce(excluded.object, object), purpose = coalesce(purpose, excluded.purpose), \
                     is_final = max(is_final, excluded.is_final) RETURNING 1";
 
@@ -100,6 +101,9 @@ pub(crate) async fn owner_of_call(
     let owner = responses::owner_before(instance, call, key).await?;
     if !catalog.providers.iter().any(|provider| provider.forward_files) {
         return Ok(owner);
+    }
+    if !memory::has_room_to_copy(call.body.len()) {
+        return Err(Refusal::no_room());
     }
     let keeper = keeper_of_all(instance, kept::file_ids(&call.body)?, key).await?;
     match (owner, keeper) {

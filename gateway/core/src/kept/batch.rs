@@ -1,9 +1,11 @@
 //! The calls in a batch: each is checked like a call of its own, and its model called as its provider calls it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::ids::{FILE_IDS_MAX, file_ids};
@@ -25,6 +27,9 @@ const CALLS_MAX: usize = 50_000;
 
 /// The largest call in a batch, in bytes.
 const CALL_BYTES_MAX: usize = 4 << 20;
+
+/// The same with what stands around it in its line.
+const LINE_BYTES_MAX: usize = CALL_BYTES_MAX + (64 << 10);
 
 /// The purpose of a file that holds the calls of a batch.
 const BATCH: &str = "batch";
@@ -65,7 +70,7 @@ struct Line<'l> {
 /// Anthropic's batch of messages.
 #[derive(Deserialize)]
 struct MessageBatch<'b> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few")]
     requests: Vec<MessageRequest<'b>>,
 }
 
@@ -73,6 +78,32 @@ struct MessageBatch<'b> {
 struct MessageRequest<'b> {
     #[serde(borrow)]
     params: &'b RawValue,
+}
+
+/// Reads a list of calls that is not longer than a batch may be, since every call takes memory however short it is.
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<MessageRequest<'de>>, D::Error> {
+    struct Calls;
+
+    impl<'de> Visitor<'de> for Calls {
+        type Value = Vec<MessageRequest<'de>>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "a list of at most {CALLS_MAX} calls")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut calls: A) -> Result<Self::Value, A::Error> {
+            let mut read = Vec::new();
+            while let Some(call) = calls.next_element()? {
+                if read.len() == CALLS_MAX {
+                    return Err(de::Error::invalid_length(CALLS_MAX + 1, &self));
+                }
+                read.push(call);
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_seq(Calls)
 }
 
 /// OpenAI's batch. A member that is not known may choose what is billed, so that there are no others.
@@ -167,6 +198,9 @@ impl Preparing<'_> {
             if edits.len() == CALLS_MAX {
                 return Err(Refusal::bad_request(format!("The batch has more than {CALLS_MAX} calls. Split it.")));
             }
+            if bytes.len() > LINE_BYTES_MAX {
+                return Err(at_place(&place(), Refusal::too_large(CALL_BYTES_MAX)));
+            }
             let line = std::str::from_utf8(bytes).map_err(|_| refused(&place(), "is not valid UTF-8."))?;
             let read: Line<'_> = serde_json::from_str(line).map_err(|error| {
                 refused(&place(), &format!("is no call: {error}. It needs `custom_id`, `method`, `url` and `body`."))
@@ -193,9 +227,6 @@ impl Preparing<'_> {
                 "The body is no batch: {error}. Send `requests` with `custom_id` and `params`."
             ))
         })?;
-        if batch.requests.len() > CALLS_MAX {
-            return Err(Refusal::bad_request(format!("The batch has more than {CALLS_MAX} calls. Split it.")));
-        }
         let (mut edits, mut files) = (Vec::with_capacity(batch.requests.len()), Vec::new());
         for (number, request) in batch.requests.iter().enumerate() {
             let params = request.params.get();

@@ -61,6 +61,23 @@ fn what_a_batch_may_not_say_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_batch_is_bounded_in_calls_and_their_size() {
+    let catalog = catalog();
+    let caller = Caller::Admin;
+    let provider = catalog.providers.iter().find(|provider| &*provider.name == "a").expect("a provider");
+    let preparing = Preparing { catalog: &catalog, caller: &caller, provider, pace: Pace::none() };
+    let many = format!(r#"{{"requests":[{}{{}}]}}"#, r#"{"params":{}},"#.repeat(50_001));
+    let refusal = preparing.prepare(Kept::MessageBatch, Dialect::Anthropic, b"", many.as_bytes()).expect_err("many");
+    assert!(refusal.message.contains("at most 50000 calls"), "{}", refusal.message);
+    let long = format!(r#"{{"model":"small","x":"{}"}}"#, "x".repeat(4 << 20));
+    let line = format!(r#"{{"url":"/v1/embeddings","body":{long}}}"#);
+    assert_eq!(prepared(&catalog, &line).expect_err("long").status, 413);
+    let long = format!(r#"{{"requests":[{{"params":{long}}}]}}"#);
+    let refusal = preparing.prepare(Kept::MessageBatch, Dialect::Anthropic, b"", long.as_bytes()).expect_err("long");
+    assert_eq!(refusal.status, 413);
+}
+
+#[test]
 fn files_are_found_wherever_a_body_names_them() {
     let body = json!({ "model": "m", "input": [
         { "content": [{ "type": "input_file", "file_id": "f1" }, { "type": "document", "source": { "file_id": "f2" } }] },

@@ -10,5 +10,5 @@ CREATE TABLE IF NOT EXISTS kept (
     purpose TEXT,
     object TEXT,
     is_final INTEGER NOT NULL,
-    UNIQUE (key, id)
+    UNIQUE (id, key)
 )
