@@ -9,8 +9,8 @@ use std::ops::Range;
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) value: Range<usize>,
-    /// Whether it has a file's name.
-    pub(crate) is_file: bool,
+    /// What the file is called, if it is one.
+    pub(crate) file_name: Option<String>,
 }
 
 /// The boundary of a multipart body; `None` for any other content type.
@@ -28,7 +28,7 @@ const PARTS_MAX: usize = 10_000;
 
 /// The fields that are no files, in order. `None` if the body is not made of parts, or of too many.
 pub(super) fn fields(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
-    Some(parts(body, boundary)?.into_iter().filter(|field| !field.is_file).collect())
+    Some(parts(body, boundary)?.into_iter().filter(|field| field.file_name.is_none()).collect())
 }
 
 /// All parts that have a name, in order. `None` as for [`fields`].
@@ -47,7 +47,7 @@ pub(crate) fn parts(body: &[u8], boundary: &str) -> Option<Vec<Field>> {
         let end = find(body, delimiter.as_bytes(), start.saturating_sub(2))?;
         let value = start.min(end)..end;
         let head = String::from_utf8_lossy(body.get(at..head_end)?).into_owned();
-        found.extend(name(&head).map(|(name, is_file)| Field { name, value, is_file }));
+        found.extend(names(&head).map(|(name, file_name)| Field { name, value, file_name }));
         at = end + delimiter.len();
     }
     None
@@ -57,15 +57,15 @@ fn find(body: &[u8], text: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(body.get(from..)?, text).map(|at| from + at)
 }
 
-/// The name of a part, and whether the part is a file.
-fn name(head: &str) -> Option<(String, bool)> {
+/// The name of a part and, if the part is a file, that of the file.
+fn names(head: &str) -> Option<(String, Option<String>)> {
     let line = head.lines().find_map(|line| {
         let (name, rest) = line.split_once(':')?;
         name.trim().eq_ignore_ascii_case("content-disposition").then_some(rest)
     })?;
     let (_, parameters) = line.split_once(';')?;
-    let is_file = parameter(parameters, "filename").is_some() || parameter(parameters, "filename*").is_some();
-    Some((parameter(parameters, "name")?, is_file))
+    let file_name = parameter(parameters, "filename").or_else(|| parameter(parameters, "filename*"));
+    Some((parameter(parameters, "name")?, file_name))
 }
 
 /// A parameter of a header, without its quotes.

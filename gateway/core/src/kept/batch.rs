@@ -34,6 +34,9 @@ const LINE_BYTES_MAX: usize = CALL_BYTES_MAX + (64 << 10);
 /// The purpose of a file that holds the calls of a batch.
 const BATCH: &str = "batch";
 
+/// The other parts of such an upload: <https://developers.openai.com/api/docs/api-reference/files/create>.
+const PARTS: [&str; 3] = ["purpose", "expires_after[anchor]", "expires_after[seconds]"];
+
 /// For whom and for whose provider a file or a batch is prepared.
 #[derive(Debug, Clone, Copy)]
 pub struct Preparing<'a> {
@@ -162,8 +165,9 @@ impl Preparing<'_> {
 
     fn upload(&self, dialect: Dialect, content_type: &[u8], body: &[u8]) -> Result<Prepared, Refusal> {
         let message = "Send the file as a complete multipart/form-data body with the boundary its content-type names.";
-        let parts = form::boundary(content_type).and_then(|boundary| form::parts(body, &boundary));
-        let parts = parts.ok_or_else(|| Refusal::bad_request(message))?;
+        let incomplete = || Refusal::bad_request(message);
+        let boundary = form::boundary(content_type).ok_or_else(incomplete)?;
+        let parts = form::parts(body, &boundary).ok_or_else(incomplete)?;
         let only = |name: &str| {
             let mut named = parts.iter().filter(|part| part.name == name);
             match (named.next(), named.next()) {
@@ -181,13 +185,21 @@ impl Preparing<'_> {
             return Ok(Prepared { body: body.to_vec(), is_input: false, files: Vec::new() });
         }
         let mut files = Vec::new();
-        let edits = self.lines(bytes(file), file.value.start, &mut files)?;
-        Ok(Prepared { body: rewrite::splice(body, edits), is_input: true, files })
+        let edits = self.lines(bytes(file), &mut files)?;
+        // Written anew, so that no reader of forms finds another file in it than the one that was checked.
+        let mut form = Vec::new();
+        for part in parts.iter().filter(|part| PARTS.contains(&part.name.as_str())) {
+            write_part(&mut form, &boundary, &part.name, None, bytes(part));
+        }
+        let name = file.file_name.as_deref().unwrap_or("batch.jsonl");
+        write_part(&mut form, &boundary, "file", Some(name), &rewrite::splice(bytes(file), edits));
+        form.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        Ok(Prepared { body: form, is_input: true, files })
     }
 
-    /// The calls of a file, which begins `at` in its body, as they are written for the provider.
-    fn lines(&self, file: &[u8], at: usize, files: &mut Vec<String>) -> Result<Vec<Edit>, Refusal> {
-        let (mut edits, mut start) = (Vec::new(), at);
+    /// The calls of a file as they are written for the provider.
+    fn lines(&self, file: &[u8], files: &mut Vec<String>) -> Result<Vec<Edit>, Refusal> {
+        let (mut edits, mut start) = (Vec::new(), 0);
         for (number, bytes) in file.split(|byte| *byte == b'\n').enumerate() {
             let line_start = start;
             start += bytes.len() + 1;
@@ -287,6 +299,21 @@ impl Preparing<'_> {
         );
         Err(Refusal::bad_request(message).about("model"))
     }
+}
+
+/// Appends a part of a form. What a name of a file may not hold is left out of it.
+fn write_part(form: &mut Vec<u8>, boundary: &str, name: &str, file_name: Option<&str>, value: &[u8]) {
+    let file_name = file_name.map(|file_name| {
+        let plain: String =
+            file_name.chars().filter(|each| !each.is_control() && !['"', '\\'].contains(each)).collect();
+        format!("; filename=\"{plain}\"\r\nContent-Type: application/jsonl")
+    });
+    let file_name = file_name.unwrap_or_default();
+    let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file_name}\r\n\r\n");
+    form.reserve_exact(head.len() + value.len() + 128);
+    form.extend_from_slice(head.as_bytes());
+    form.extend_from_slice(value);
+    form.extend_from_slice(b"\r\n");
 }
 
 fn refused(place: &str, what: &str) -> Refusal {

@@ -61,6 +61,31 @@ fn what_a_batch_may_not_say_is_refused_with_its_line() {
 }
 
 #[test]
+fn no_reader_of_forms_finds_another_file_than_the_one_that_was_checked() {
+    let line = r#"{"url":"/v1/embeddings","body":{"model":"small"}}"#;
+    let body = format!(
+        "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"x\"; name=\"file\"; filename=\"f\"\r\n\r\nunchecked\r\n\
+         --b\r\nContent-Disposition: form-data; name*=UTF-8''file\r\n\r\nunchecked\r\n--b\r\nContent-Disposition: \
+         form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; \
+         filename=\"a\\\"b.jsonl\"\r\n\r\n{line}\r\n--b\r\nContent-Disposition: form-data; \
+         name=\"expires_after[seconds]\"\r\n\r\n3600\r\n--b--\r\n"
+    );
+    let catalog = catalog();
+    let provider = catalog.providers.iter().find(|provider| &*provider.name == "a").expect("a provider");
+    let preparing = Preparing { catalog: &catalog, caller: &Caller::Admin, provider, pace: Pace::none() };
+    let prepared = preparing
+        .prepare(Kept::File, Dialect::OpenaiChat, b"multipart/form-data; boundary=b", body.as_bytes())
+        .expect("it is sent");
+    let sent = String::from_utf8(prepared.body).expect("text");
+    let (head, rest) = sent.rsplit_once("\r\n\r\n").expect("a head and the file");
+    let expected = "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b\r\nContent-Disposition: \
+         form-data; name=\"expires_after[seconds]\"\r\n\r\n3600\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; \
+         filename=\"ab.jsonl\"\r\nContent-Type: application/jsonl";
+    assert_eq!(head, expected);
+    assert!(rest.contains("up-small") && rest.ends_with("}\r\n--b--\r\n"), "{rest}");
+}
+
+#[test]
 fn a_batch_is_bounded_in_calls_and_their_size() {
     let catalog = catalog();
     let caller = Caller::Admin;
