@@ -42,17 +42,8 @@ fn file(id: &str, purpose: &str) -> String {
 }
 
 fn upload(key: &str, purpose: &str, content: &[u8]) -> Request {
-    let mut body = format!(
-        "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.jsonl\"\r\n\
-         Content-Type: application/octet-stream\r\n\r\n"
-    )
-    .into_bytes();
-    body.extend_from_slice(content);
-    body.extend_from_slice(
-        format!("\r\n--b0\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n--b0--\r\n")
-            .as_bytes(),
-    );
-    Request::new("POST", "/v1/files").key(key).header("content-type", "multipart/form-data; boundary=b0").body(body)
+    let request = Request::new("POST", "/v1/files").key(key);
+    request.header("content-type", "multipart/form-data; boundary=b0").body(upload_body(purpose, content))
 }
 
 fn get(key: &str, path: &str) -> Request {
