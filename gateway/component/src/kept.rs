@@ -124,7 +124,7 @@ impl Asked<'_> {
     /// Makes or cancels something, with a record of it.
     async fn recorded(&self, act: Act, id: &str) -> Reply {
         let (_, plural) = self.kept.names();
-        let open = OpenCall::begin_kept(self.instance, plural, self.incoming, self.caller, &self.snapshot.catalog);
+        let open = OpenCall::begin_other(self.instance, plural, self.incoming, self.caller, &self.snapshot.catalog);
         let started_ms = host::now_ms();
         let done = match act {
             Act::Create => self.create().await,
@@ -269,11 +269,12 @@ impl Asked<'_> {
 
     /// The row of one, and the account that keeps it.
     async fn row(&self, id: &str) -> Result<(KeptRow, Account<'_>), Refusal> {
-        self.check()?;
+        let able = self.check()?;
         let row = store::find(self.instance, (self.kept, self.dialect), id, self.caller.key()).await?;
         let row = row.ok_or_else(|| self.kept.unknown(id))?;
-        let to = proxy::account(&row.owner, self.snapshot).ok_or_else(|| self.kept.unknown(id))?;
-        Ok((row, to))
+        let to = proxy::account(&row.owner, self.snapshot);
+        let to = to.filter(|to| able.iter().any(|provider| provider.name == to.provider.name));
+        Ok((row, to.ok_or_else(|| self.kept.unknown(id))?))
     }
 
     /// Reads, cancels or deletes one.

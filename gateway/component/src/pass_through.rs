@@ -51,7 +51,7 @@ pub(crate) async fn serve(
         }
         Err(refusal) => (refusal, None),
         Ok((snapshot, caller)) => {
-            let open = OpenCall::begin_relay(instance, incoming, &caller, &snapshot.catalog);
+            let open = OpenCall::begin_other(instance, "relay", incoming, &caller, &snapshot.catalog);
             match pass(instance, incoming, &snapshot, name, path, &open).await {
                 Ok(response) => return response,
                 Err(refusal) => (refusal, Some(open)),

@@ -18,6 +18,7 @@ use crate::headers;
 use crate::operation::Operation;
 use crate::refusal::Shape;
 
+pub(crate) use body::span_of;
 pub use body::{Head, call};
 pub use demand::{demand, prompt_beginning};
 /// The largest body of a request, in bytes. Larger ones are refused with 413.

@@ -274,6 +274,9 @@ fn a_call_that_names_a_file_goes_where_it_is_kept(host: Host) {
         let refused = gateway.send(&call(&other, name));
         assert_eq!(refused.status, 404, "{name}: {}", refused.text());
     }
+    // Half of a pair, which some parsers read and others do not.
+    let refused = gateway.send(&call(&other, r#"x":"\ud800","file_id"#));
+    assert_eq!((refused.status, second.received().len()), (400, 2), "{}", refused.text());
     let unknown = gateway.send(&upload(&one, "user_data", b"x").header("x-llmio-provider", "c"));
     assert_eq!(unknown.status, 400, "{}", unknown.text());
 }

@@ -92,18 +92,9 @@ impl OpenCall {
         Self::begin_as(instance, (operation.dialect().name(), operation.name()), incoming, caller, (catalog, bodies))
     }
 
-    /// Opens the record of a request to a relay. It has no dialect, since llmio does not read such requests.
-    pub(crate) fn begin_relay(
-        instance: &Rc<Instance>,
-        incoming: &Incoming,
-        caller: &Caller,
-        catalog: &Catalog,
-    ) -> Self {
-        Self::begin_as(instance, ("", "relay"), incoming, caller, (catalog, None))
-    }
-
-    /// Begins the record of a request that makes or cancels files or batches.
-    pub(crate) fn begin_kept(
+    /// Opens the record of a request that asks no model: to a relay, or about files or batches. It has no dialect, since
+    /// nothing of it is translated.
+    pub(crate) fn begin_other(
         instance: &Rc<Instance>,
         endpoint: &'static str,
         incoming: &Incoming,

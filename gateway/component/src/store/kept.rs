@@ -19,19 +19,19 @@ const SAVE: &str = "INSERT INTO kept (key, kind, dialect, id, provider, credenti
                     object = coalesce(excluded.object, object), purpose = coalesce(purpose, excluded.purpose), \
                     is_final = max(is_final, excluded.is_final) RETURNING 1";
 
-const FIND: &str = "SELECT key, kind, id, provider, credential, is_input, object, is_final FROM kept \
+const FIND: &str = "SELECT key, id, provider, credential, is_input, object, is_final FROM kept \
                     WHERE id = ?1 AND (?2 IS NULL OR key = ?2) AND kind = ?3 AND dialect = ?4 LIMIT 1";
 
 const FIND_FILE: &str = "SELECT ?2 IS NULL OR key = ?2, provider, credential FROM kept WHERE id = ?1 AND kind = 'file' \
                          ORDER BY key = ?2 DESC LIMIT 2";
 
-const NEWEST: &str = "SELECT key, kind, id, provider, credential, is_input, object, is_final FROM kept \
+const NEWEST: &str = "SELECT key, id, provider, credential, is_input, object, is_final FROM kept \
                       WHERE (?1 IS NULL OR key = ?1) AND kind = ?2 AND dialect = ?3 AND (?4 IS NULL OR purpose = ?4) \
                       AND (?5 IS NULL OR number < (SELECT number FROM kept WHERE id = ?5 AND (?1 IS NULL OR key = ?1))) \
                       AND (?6 IS NULL OR number > (SELECT number FROM kept WHERE id = ?6 AND (?1 IS NULL OR key = ?1))) \
                       ORDER BY number DESC LIMIT ?7";
 
-const OLDEST: &str = "SELECT key, kind, id, provider, credential, is_input, object, is_final FROM kept \
+const OLDEST: &str = "SELECT key, id, provider, credential, is_input, object, is_final FROM kept \
                       WHERE (?1 IS NULL OR key = ?1) AND kind = ?2 AND dialect = ?3 AND (?4 IS NULL OR purpose = ?4) \
                       AND (?5 IS NULL OR number > (SELECT number FROM kept WHERE id = ?5 AND (?1 IS NULL OR key = ?1))) \
                       AND (?6 IS NULL OR number < (SELECT number FROM kept WHERE id = ?6 AND (?1 IS NULL OR key = ?1))) \
@@ -170,7 +170,7 @@ fn of_key(key: Option<&str>) -> Value {
 
 fn read(row: Row) -> Option<KeptRow> {
     let mut columns = Columns::of(row);
-    let (key, _kind, id) = (columns.text()?, columns.text()?, columns.text()?);
+    let (key, id) = (columns.text()?, columns.text()?);
     let owner = ResponseOwner { provider: columns.text()?, credential: columns.text() };
     let is_input = columns.integer()? != 0;
     Some(KeptRow { key, id, owner, is_input, object: columns.text(), is_final: columns.integer()? != 0 })

@@ -258,7 +258,7 @@ fn usage_edit(text: &str, options: Option<&RawValue>) -> Option<UsageEdit> {
 }
 
 /// Where `part`, a slice of `whole`, stands in it.
-fn span_of(whole: &str, part: &str) -> Range<usize> {
+pub(crate) fn span_of(whole: &str, part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     start..start + part.len()
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::ids::{FILE_IDS_MAX, file_ids};
 use crate::accept::form::{self, Field};
-use crate::accept::{self, RouteMatch};
+use crate::accept::{self, RouteMatch, span_of};
 use crate::authenticate::{Caller, check_model};
 use crate::candidate::AttemptParts;
 use crate::catalog::{Catalog, Key, Provider};
@@ -223,7 +223,8 @@ impl Preparing<'_> {
             })?;
             let written =
                 self.call(operation, read.body.get(), files).map_err(|refusal| at_place(&place(), refusal))?;
-            edits.push((span_in(line, read.body.get(), line_start), written));
+            let Range { start: from, end: to } = span_of(line, read.body.get());
+            edits.push((line_start + from..line_start + to, written));
         }
         if edits.is_empty() {
             return Err(Refusal::bad_request("The batch has no calls: `file` holds no lines.").about("file"));
@@ -245,7 +246,7 @@ impl Preparing<'_> {
             let written = self
                 .call(Operation::Messages, params, &mut files)
                 .map_err(|refusal| at_place(&format!("requests[{number}].params"), refusal))?;
-            edits.push((span_in(text, params, 0), written));
+            edits.push((span_of(text, params), written));
         }
         Ok(Prepared { body: rewrite::splice(body, edits), is_input: true, files })
     }
@@ -324,10 +325,4 @@ fn refused(place: &str, what: &str) -> Refusal {
 fn at_place(place: &str, mut refusal: Refusal) -> Refusal {
     refusal.message = format!("{place}: {}", refusal.message);
     refusal
-}
-
-/// Where `part` stands in `text`, whose first byte is at `start`.
-fn span_in(text: &str, part: &str, start: usize) -> Range<usize> {
-    let at = start + (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    at..at + part.len()
 }

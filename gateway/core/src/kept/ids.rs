@@ -5,22 +5,26 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::refusal::Refusal;
+use crate::scan::unescaped;
 
 /// The most files that one request may name.
 pub const FILE_IDS_MAX: usize = 256;
 
-/// The ids of the files that a JSON body names, at any depth: the values of `file_id`, and those in `file_ids`. A body that
-/// is not JSON names none.
+/// The ids of the files that a JSON body names, at any depth: the values of `file_id`, and those in `file_ids`. A form names
+/// none.
 pub fn file_ids(body: &[u8]) -> Result<Vec<String>, Refusal> {
     // An escape may hide the name.
-    let may_name = memchr::memmem::find(body, b"file_id").is_some() || memchr::memmem::find(body, b"\\u").is_some();
-    if !may_name {
+    if memchr::memmem::find(&unescaped(body), b"file_id").is_none() || !body.trim_ascii_start().starts_with(b"{") {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     let mut reader = serde_json::Deserializer::from_slice(body);
-    // What cannot be read is refused where the call is read.
-    let _unreadable = Search { found: &mut found, names_files: false }.deserialize(&mut reader);
+    // Its provider may read what cannot be read here, and then the file of another key.
+    Search { found: &mut found, names_files: false }.deserialize(&mut reader).map_err(|error| {
+        let message =
+            format!("The files that the request names (`file_id`) cannot be read: {error}. Mend the JSON there.");
+        Refusal::bad_request(message)
+    })?;
     if found.len() > FILE_IDS_MAX {
         let message = format!("The request names more than {FILE_IDS_MAX} files. Split it.");
         return Err(Refusal::bad_request(message));

@@ -115,6 +115,18 @@ fn files_are_found_wherever_a_body_names_them() {
 }
 
 #[test]
+fn what_names_files_and_cannot_be_read_is_refused() {
+    let deep = format!(r#"{{"x":{}1{},"file_id":"f1"}}"#, "[".repeat(127), "]".repeat(127));
+    for body in [r#"{"x":"\ud800","file_id":"f1"}"#, r#"{"x":"\ud800","file\u005fid":"f1"}"#, &deep] {
+        let refusal = file_ids(body.as_bytes()).expect_err(body);
+        assert!(refusal.status == 400 && refusal.message.contains("file_id"), "{}", refusal.message);
+    }
+    assert!(file_ids(br#"{"x":"\ud800"}"#).expect("it names none").is_empty());
+    let form = b"--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nfile_id\r\n--b--\r\n";
+    assert!(file_ids(form).expect("it names none").is_empty());
+}
+
+#[test]
 fn a_batch_tells_of_the_files_that_it_came_to() {
     let answer = json!({ "id": "batch_1", "status": "completed", "output_file_id": "file-o", "error_file_id": null });
     let made = objects(Kept::Batch, &answer);

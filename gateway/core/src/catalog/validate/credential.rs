@@ -90,7 +90,7 @@ pub(super) fn read_egress(place: &Place<'_>) -> Option<Egress> {
     let egress = if fields.has("relay") {
         let relay = fields.needed("relay").and_then(|place| place.parsed(format::http_url));
         let key = fields.field("key").map(|place| read_secret(&place, format::credential));
-        let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+        let local = fields.flag("local");
         relay.zip(Some(key)).map(|(Url { scheme, authority, path }, key)| {
             let name = format!("{}{path}", authority.to_ascii_lowercase()).into();
             Egress::Relay(RelayEgress { name, tls: scheme == "https", authority, path, key: key.flatten(), local })

@@ -42,7 +42,7 @@ pub(super) fn read(place: &Place<'_>, references: &References<'_>, teams: &[Arc<
     key.enabled = fields.enabled();
     key.record_bodies = fields.field("record_bodies").and_then(|place| record_bodies(&place));
     key.record_bodies_at_most = fields.field("record_bodies_at_most").and_then(|place| record_bodies(&place));
-    key.see_bodies = fields.field("see_bodies").and_then(|place| place.boolean()).unwrap_or(false);
+    key.see_bodies = fields.flag("see_bodies");
     key.avoid = fields.field("avoid").map(|place| place.all_parsed(format::name)).unwrap_or_default();
     key.networks = fields.field("ips").map(|place| place.all_parsed(format::network));
     fields.field("metrics").and_then(|place| place.boolean());

@@ -85,7 +85,7 @@ fn known_quota(known: &KnownQuota) -> Quota {
 
 /// What the preset adds where `known_quotas = true` asks for it.
 pub(super) fn read_known(fields: &mut Fields<'_>, preset: Option<&'static KnownProvider>) -> &'static [KnownQuota] {
-    let is_wanted = fields.field("known_quotas").and_then(|place| place.boolean()).unwrap_or(false);
+    let is_wanted = fields.flag("known_quotas");
     match preset {
         _ if !is_wanted => &[],
         Some(preset) if !preset.quotas.is_empty() => preset.quotas,
@@ -132,7 +132,7 @@ fn read(place: &Place<'_>, measures: Measures<'_>) -> Option<Quota> {
         let all = [&WINDOWS[..], &OTHERS[..]].concat();
         fields.problem(format!("limits nothing; give one of {}", all.join(", ")));
     }
-    let is_free = fields.field("free").and_then(|place| place.boolean()).unwrap_or(false);
+    let is_free = fields.flag("free");
     fields.finish();
     Some(Quota { models: models.into(), per, limits, is_free, source: None })
 }

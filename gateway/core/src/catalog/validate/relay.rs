@@ -19,8 +19,8 @@ pub(super) fn read(place: &Place<'_>) -> Relay {
     if let Some(origin) = fields.needed("origin").and_then(|place| place.parsed(format::origin)) {
         (relay.tls, relay.authority) = (origin.scheme == "https", origin.authority);
     }
-    relay.public = fields.field("public").and_then(|place| place.boolean()).unwrap_or(false);
-    relay.local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+    relay.public = fields.flag("public");
+    relay.local = fields.flag("local");
     relay.enabled = fields.enabled();
     fields.finish();
     relay

@@ -123,7 +123,7 @@ fn read_prices(place: &Place<'_>) -> Option<PriceOrigin> {
         };
     }
     let mut fields = place.fields()?;
-    let local = fields.field("local").and_then(|place| place.boolean()).unwrap_or(false);
+    let local = fields.flag("local");
     let address = fields.needed("url").and_then(|place| place.parsed(|text| price_address(text, local)));
     fields.finish();
     address.map(PriceOrigin::Address)
